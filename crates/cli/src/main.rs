@@ -1,0 +1,3 @@
+//! The oasis-node program.
+
+fn main() {}

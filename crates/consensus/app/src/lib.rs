@@ -1,0 +1,1 @@
+//! The consensus layer's state machine.

@@ -1,0 +1,1 @@
+//! Tendermint blocks, validator sets and their verification.

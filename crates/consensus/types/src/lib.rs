@@ -1,0 +1,1 @@
+//! Transactions, genesis, descriptors, events and parameters of the consensus layer.

@@ -1,0 +1,92 @@
+//! Identifiers of runtimes and of the roots that belong to them.
+//!
+//! Source: go/common/namespace.go.
+
+use std::fmt;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+use crate::cbor::{self, Decode, Decoder, Encode, Encoder};
+
+/// A namespace: 8 bytes of flags, of which only the two highest bits have a meaning, and 24 bytes of identifier.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Namespace(pub [u8; 32]);
+
+impl Namespace {
+    /// Flag of test namespaces.
+    pub const FLAG_TEST: u64 = 1 << 63;
+    /// Flag of key manager namespaces.
+    pub const FLAG_KEY_MANAGER: u64 = 1 << 62;
+
+    fn flags(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// A namespace from 24 bytes of identifier and flags.
+    ///
+    /// Source: go/common/namespace.go, `NewNamespace`. None where a flag has no meaning.
+    pub fn new(id: [u8; 24], flags: u64) -> Option<Self> {
+        let mut out = [0; 32];
+        for (place, byte) in out.iter_mut().zip(flags.to_be_bytes().into_iter().chain(id)) {
+            *place = byte;
+        }
+        Self::from_slice(&out)
+    }
+
+    /// Takes exactly 32 bytes without reserved flags.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        let out = Self(bytes.try_into().ok()?);
+        (out.flags() & !(Self::FLAG_TEST | Self::FLAG_KEY_MANAGER) == 0).then_some(out)
+    }
+
+    /// Whether the namespace is for tests only.
+    pub fn is_test(&self) -> bool {
+        self.flags() & Self::FLAG_TEST != 0
+    }
+
+    /// Whether the namespace is of a key manager.
+    pub fn is_key_manager(&self) -> bool {
+        self.flags() & Self::FLAG_KEY_MANAGER != 0
+    }
+
+    /// Reads hexadecimal digits or, as old genesis documents have it, base64.
+    ///
+    /// Source: go/common/namespace.go, `UnmarshalText`.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let from_hex = hex::decode(text).ok().and_then(|b| Self::from_slice(&b));
+        from_hex.or_else(|| BASE64_STANDARD.decode(text).ok().and_then(|b| Self::from_slice(&b)))
+    }
+}
+
+impl AsRef<[u8]> for Namespace {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Encode for Namespace {
+    fn encode(&self, e: &mut Encoder) {
+        e.bytes(&self.0);
+    }
+}
+
+impl Decode for Namespace {
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, cbor::Error> {
+        cbor::decode_fixed(d, |b| Self::from_slice(b).ok_or_else(|| cbor::Error::invalid("malformed namespace")), Self)
+    }
+}
+
+crate::json::text_json!(Namespace, "namespace in hexadecimal digits", Namespace::from_text);

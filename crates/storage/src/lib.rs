@@ -1,0 +1,1 @@
+//! Node databases on an embedded engine.
