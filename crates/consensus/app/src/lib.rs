@@ -1,1 +1,12 @@
 //! The consensus layer's state machine.
+//!
+//! State and a block go in; a new state, results, events and validator updates come out. Nothing here reads a clock, a
+//! socket or a disk. Each app is a directory with the same rooms.
+
+pub mod block;
+pub mod context;
+pub mod epoch;
+pub mod error;
+pub mod event;
+pub mod gas;
+pub mod store;

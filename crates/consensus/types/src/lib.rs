@@ -1,1 +1,5 @@
 //! Transactions, genesis, descriptors, events and parameters of the consensus layer.
+
+pub mod consensus;
+pub mod errors;
+pub mod transaction;

@@ -1,0 +1,37 @@
+//! The current and the scheduled epoch, as every app sees them.
+//!
+//! Source: go/consensus/tendermint/apps/beacon/state/state.go, go/consensus/tendermint/abci/state.go.
+
+use oasis_primitives::cbor::Cbor;
+
+use crate::{error::Result, store::Store};
+
+/// Epochs since the network's start.
+pub type EpochTime = u64;
+
+/// The epoch of a network without blocks.
+pub const EPOCH_INVALID: EpochTime = u64::MAX;
+
+/// Key of the current epoch.
+pub const KEY_CURRENT: &[u8] = &[0x40];
+/// Key of the scheduled epoch.
+pub const KEY_FUTURE: &[u8] = &[0x41];
+
+/// An epoch and the height at which it starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Cbor)]
+pub struct EpochTimeState {
+    /// The epoch.
+    pub epoch: EpochTime,
+    /// The height of its first block.
+    pub height: i64,
+}
+
+/// The current epoch and the height at which it started; zeros before the first is set.
+pub fn current(store: &Store) -> Result<EpochTimeState> {
+    Ok(store.get_cbor(KEY_CURRENT)?.unwrap_or_default())
+}
+
+/// The scheduled epoch, if one is.
+pub fn future(store: &Store) -> Result<Option<EpochTimeState>> {
+    store.get_cbor(KEY_FUTURE)
+}
