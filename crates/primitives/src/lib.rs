@@ -10,3 +10,4 @@ pub mod json;
 pub mod namespace;
 pub mod quantity;
 pub mod signature;
+pub mod version;
