@@ -1,3 +1,132 @@
-//! Repository chores.
+//! Repository chores, run as `./x COMMAND`.
 
-fn main() {}
+mod checks;
+mod vectors;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+const HELP: &str = "\
+usage: ./x COMMAND [ARGUMENTS]
+
+  replay [FILE]   replay and verify a recorded network (by default one that the repository carries)
+  test            every test, and whether every vector file was opened
+  ci              what CI runs: format, lints, docs, tests, the repository's own checks
+  bench [NAME]    benchmarks
+  fuzz [SECONDS]  each fuzz target for some seconds (needs the nightly toolchain and cargo-fuzz)
+  fmt             format the code
+";
+
+/// The recorded network that `./x replay` takes.
+const DEFAULT_CHAIN: &str = "tests/vectors/chains/gas-fees-runtimes.cbor.gz";
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let Err(error) = run(&args) {
+        eprintln!("error: {error:#}");
+        std::process::exit(1);
+    }
+}
+
+fn run(args: &[String]) -> Result<()> {
+    let rest = args.get(1..).unwrap_or_default();
+    match args.first().map(String::as_str) {
+        Some("replay") => replay(rest),
+        Some("test") => vectors::test_all(rest),
+        Some("ci") => ci(),
+        Some("bench") => cargo(["bench", "--workspace", "--benches"].into_iter().map(str::to_owned).chain(
+            (!rest.is_empty()).then(|| "--".to_owned()).into_iter().chain(rest.iter().cloned()),
+        )),
+        Some("fuzz") => fuzz(rest),
+        Some("fmt") => cargo(["fmt", "--all"]),
+        Some("help" | "--help" | "-h") | None => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Some(other) => bail!("unknown command {other:?}\n\n{HELP}"),
+    }
+}
+
+fn replay(args: &[String]) -> Result<()> {
+    let mut command = vec!["run", "--quiet", "--release", "-p", "oasis-node", "--", "debug", "replay"];
+    let named = args.iter().any(|a| a == "--chain");
+    match args.first() {
+        Some(first) if !named && !first.starts_with("--") => command.push("--chain"),
+        _ if !named => command.extend(["--chain", DEFAULT_CHAIN]),
+        _ => {}
+    }
+    cargo(command.into_iter().map(str::to_owned).chain(args.iter().cloned()))
+}
+
+fn ci() -> Result<()> {
+    let steps: [(&str, fn() -> Result<()>); 7] = [
+        ("format", || cargo(["fmt", "--all", "--check"])),
+        ("lints", || cargo(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])),
+        ("docs", docs),
+        ("pure crates", checks::pure_crates),
+        ("licences", checks::licences),
+        ("advisories", checks::advisories),
+        ("tests", || script(&["test"])),
+    ];
+    for (name, step) in steps {
+        println!("== {name}");
+        step().with_context(|| format!("step {name}"))?;
+    }
+    println!("== all steps passed");
+    Ok(())
+}
+
+fn docs() -> Result<()> {
+    let status = Command::new("cargo")
+        .args(["doc", "--workspace", "--no-deps", "--locked", "--document-private-items"])
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .current_dir(root())
+        .status()?;
+    if !status.success() {
+        bail!("cargo doc failed");
+    }
+    Ok(())
+}
+
+fn fuzz(args: &[String]) -> Result<()> {
+    let seconds: u32 = args.first().map_or(Ok(30), |s| s.parse()).context("seconds")?;
+    let output = Command::new("cargo").args(["+nightly", "fuzz", "list"]).current_dir(root()).output()?;
+    if !output.status.success() {
+        bail!("cargo fuzz is not there: rustup toolchain install nightly && cargo install cargo-fuzz");
+    }
+    for target in String::from_utf8(output.stdout)?.lines() {
+        println!("== {target}");
+        let limit = format!("-max_total_time={seconds}");
+        cargo(["+nightly", "fuzz", "run", target, "--", &limit])?;
+    }
+    Ok(())
+}
+
+/// The README's own command, so that CI runs what people run.
+fn script(args: &[&str]) -> Result<()> {
+    let status = Command::new(root().join("x")).args(args).current_dir(root()).status()?;
+    if !status.success() {
+        bail!("./x {} failed", args.join(" "));
+    }
+    Ok(())
+}
+
+/// Runs cargo in the root of the checkout.
+fn cargo<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Result<()> {
+    let mut command = Command::new("cargo");
+    command.args(args).current_dir(root());
+    let status = command.status().context("cargo is not there: install it with rustup")?;
+    if !status.success() {
+        bail!("cargo {:?} failed", command.get_args().collect::<Vec<_>>());
+    }
+    Ok(())
+}
+
+/// The root of the checkout.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use oasis_consensus_types::{consensus::Parameters, transaction::Costs};
-use oasis_primitives::{address::Address, quantity::Quantity, signature::PublicKey};
+use oasis_primitives::{address::Address, quantity::Quantity, signature::{PublicKey, SignatureRules}};
 
 use crate::{
     epoch::{self, EPOCH_INVALID, EpochTime},
@@ -13,6 +13,7 @@ use crate::{
     event::Event,
     gas::{GasAccountant, GasMeter},
     store::Store,
+    upgrade::Upgrader,
 };
 
 /// What the operation is part of.
@@ -67,8 +68,8 @@ pub struct Env {
     pub params: Arc<Parameters>,
     /// The epoch in the state after the last committed block.
     pub last_epoch: EpochTime,
-    /// The network: the hash of its genesis document, in hexadecimal digits.
-    pub chain_context: Arc<str>,
+    /// Which signatures count: the network's chain context and the keys that are never accepted.
+    pub rules: SignatureRules,
     /// What the operator chose.
     pub options: Arc<Options>,
 }
@@ -84,6 +85,8 @@ pub struct BlockContext {
     ///
     /// Source: go/consensus/tendermint/apps/staking/state/gas.go, `feeAccumulator`.
     pub fees: Quantity,
+    /// Pending upgrades, where the node performs any; kept from block to block.
+    pub upgrader: Option<Upgrader>,
 }
 
 /// An operation's view of the state and its block.

@@ -1,0 +1,65 @@
+//! Runs every test and checks that no vector file was left unopened.
+
+use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
+
+use anyhow::{Result, bail};
+
+use crate::root;
+
+/// Runs the tests (optimised, with overflow checks and debug assertions), then compares the vector files with those that were opened.
+pub fn test_all(args: &[String]) -> Result<()> {
+    let seen = root().join("target/vectors-seen");
+    if let Some(dir) = seen.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    fs::write(&seen, "")?;
+    let status = Command::new("cargo")
+        .args(["test", "--workspace", "--locked", "--profile", "checked"])
+        .args(args)
+        .env("OASIS_VECTORS_SEEN", &seen)
+        .current_dir(root())
+        .status()?;
+    if !status.success() {
+        bail!("tests failed");
+    }
+    if args.is_empty() {
+        all_opened(&fs::read_to_string(&seen)?)?;
+    }
+    Ok(())
+}
+
+fn all_opened(seen: &str) -> Result<()> {
+    let seen: BTreeSet<PathBuf> = seen.lines().map(PathBuf::from).collect();
+    let mut missed = Vec::new();
+    let mut count = 0usize;
+    for dir in oasis_test_vectors::directories() {
+        for path in walk(&dir)? {
+            let is_vector = path.extension().is_some_and(|e| e == "gz" || e == "json" || e == "cbor");
+            if is_vector {
+                count = count.saturating_add(1);
+                let canonical = path.canonicalize()?;
+                if !seen.contains(&canonical) {
+                    missed.push(path);
+                }
+            }
+        }
+    }
+    if !missed.is_empty() {
+        bail!("no test opened these vector files: {missed:#?}");
+    }
+    println!("all {count} vector files were opened by a test");
+    Ok(())
+}
+
+fn walk(dir: &std::path::Path) -> Result<Vec<PathBuf>> {
+    let mut out = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            out.extend(walk(&path)?);
+        } else {
+            out.push(path);
+        }
+    }
+    Ok(out)
+}
