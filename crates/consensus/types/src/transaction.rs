@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 
 use oasis_primitives::{
     cbor::{self, Cbor, Encode, RawCbor},
+    hash::Hash,
     json::Json,
     quantity::Quantity,
+    signature::{ChainContext, Context, OpenError, SignError, SignatureRules, SignedBlob, Signer},
 };
 
 use crate::errors::{Code, CodedError};
@@ -24,7 +26,7 @@ pub const ERR_UPGRADE_PENDING: Code = Code::new("consensus/transaction", 4, "tra
 pub const ERR_METHOD_NOT_SUPPORTED: Code = Code::new("consensus/transaction", 5, "transaction: method not supported");
 
 /// The context under which transactions are signed, with chain separation.
-pub const SIGNATURE_CONTEXT: &str = "oasis-core/consensus: tx";
+pub const SIGNATURE_CONTEXT: Context = Context::new("oasis-core/consensus: tx").with_chain_separation();
 
 /// Amounts of gas.
 pub type Gas = u64;
@@ -82,5 +84,27 @@ impl Transaction {
             return Err(CodedError::unknown("transaction: empty method"));
         }
         Ok(())
+    }
+}
+
+/// A signed transaction, as blocks hold it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Cbor)]
+#[cbor(transparent)]
+pub struct SignedTransaction(pub SignedBlob);
+
+impl SignedTransaction {
+    /// Signs a transaction for a network.
+    pub fn sign(signer: &dyn Signer, chain: &ChainContext, tx: &Transaction) -> Result<Self, SignError> {
+        SignedBlob::sign(signer, &SIGNATURE_CONTEXT, chain, tx).map(Self)
+    }
+
+    /// Verifies the signature and decodes the transaction.
+    pub fn open(&self, rules: &SignatureRules) -> Result<Transaction, OpenError> {
+        self.0.open(rules, &SIGNATURE_CONTEXT)
+    }
+
+    /// The hash of the encoded signed transaction.
+    pub fn hash(&self) -> Hash {
+        Hash::of_cbor(self)
     }
 }
