@@ -2,4 +2,5 @@
 
 pub mod consensus;
 pub mod errors;
+pub mod scheduler;
 pub mod transaction;
