@@ -3,4 +3,5 @@
 pub mod consensus;
 pub mod errors;
 pub mod scheduler;
+pub mod staking;
 pub mod transaction;
