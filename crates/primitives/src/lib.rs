@@ -10,4 +10,5 @@ pub mod json;
 pub mod namespace;
 pub mod quantity;
 pub mod signature;
+pub mod time;
 pub mod version;
