@@ -8,6 +8,7 @@ pub mod cbor;
 pub mod hash;
 pub mod json;
 pub mod namespace;
+pub mod pvss;
 pub mod quantity;
 pub mod signature;
 pub mod time;
