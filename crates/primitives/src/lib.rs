@@ -10,6 +10,7 @@ pub mod json;
 pub mod namespace;
 pub mod pvss;
 pub mod quantity;
+pub mod sgx;
 pub mod signature;
 pub mod time;
 pub mod version;
