@@ -1,1 +1,35 @@
 //! Tendermint blocks, validator sets and their verification.
+//!
+//! What the consensus engine of the original checks of a block, as functions of the chain's state: nothing here reads a
+//! clock, a socket or a disk. Signatures are not verified but handed out ([`SignatureCheck`]), so that the caller can
+//! verify those of many blocks in one batch.
+
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
+
+pub mod proto;
+
+mod block;
+mod commit;
+mod error;
+mod evidence;
+mod history;
+pub mod merkle;
+mod params;
+mod state;
+mod time;
+mod validator_set;
+mod vote;
+
+pub use block::{BLOCK_PROTOCOL, CheckedBlock, MAX_CHAIN_ID_LEN, decode_commit, decode_responses, part_set_header, results_hash};
+pub use commit::{CommitTarget, SignatureCheck};
+pub use error::VerifyError;
+pub use evidence::{ByzantineValidator, History, Misbehaviour};
+pub use history::RecentBlocks;
+pub use params::KEY_TYPE_ED25519;
+pub use state::{ChainState, EngineGenesis, InitChainResponse, VoteInfo};
+pub use time::median_time;
+pub use validator_set::{ADDRESS_SIZE, MAX_TOTAL_VOTING_POWER, ValidatorSet, address_of, by_voting_power, from_updates};
+pub use vote::VoteContent;
