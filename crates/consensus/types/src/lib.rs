@@ -1,7 +1,11 @@
 //! Transactions, genesis, descriptors, events and parameters of the consensus layer.
 
 pub mod consensus;
+pub mod entity;
 pub mod errors;
+pub mod keymanager;
+pub mod node;
+pub mod registry;
 pub mod scheduler;
 pub mod staking;
 pub mod transaction;
