@@ -11,12 +11,25 @@ use serde_json::Value;
 use crate::root;
 
 /// Crates that may not touch the world.
-const PURE: &[&str] =
-    &["oasis-primitives", "oasis-mkvs", "oasis-consensus-types", "oasis-consensus-app", "oasis-consensus-engine"];
+const PURE: &[&str] = &["oasis-primitives", "oasis-mkvs", "oasis-consensus-types", "oasis-consensus-app", "oasis-consensus-engine"];
 
 /// Crates that open sockets, read clocks or random numbers, or run tasks.
-const IMPURE: &[&str] =
-    &["tokio", "async-std", "smol", "mio", "socket2", "hyper", "tonic", "libp2p", "redb", "fjall", "rusqlite", "chrono", "getrandom", "rand"];
+const IMPURE: &[&str] = &[
+    "tokio",
+    "async-std",
+    "smol",
+    "mio",
+    "socket2",
+    "hyper",
+    "tonic",
+    "libp2p",
+    "redb",
+    "fjall",
+    "rusqlite",
+    "chrono",
+    "getrandom",
+    "rand",
+];
 
 /// Licences that fit Apache-2.0.
 const LICENCES: &[&str] = &[
@@ -46,8 +59,7 @@ pub fn pure_crates() -> Result<()> {
             bail!("cargo tree -p {name}: {}", String::from_utf8_lossy(&output.stderr));
         }
         let text = String::from_utf8(output.stdout)?;
-        let found: BTreeSet<&str> =
-            text.lines().filter_map(|l| l.split_whitespace().next()).filter(|dep| IMPURE.contains(dep)).collect();
+        let found: BTreeSet<&str> = text.lines().filter_map(|l| l.split_whitespace().next()).filter(|dep| IMPURE.contains(dep)).collect();
         if !found.is_empty() {
             bail!("{name} is pure, yet depends on {found:?}");
         }

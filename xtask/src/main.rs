@@ -38,9 +38,12 @@ fn run(args: &[String]) -> Result<()> {
         Some("replay") => replay(rest),
         Some("test") => vectors::test_all(rest),
         Some("ci") => ci(),
-        Some("bench") => cargo(["bench", "--workspace", "--benches"].into_iter().map(str::to_owned).chain(
-            (!rest.is_empty()).then(|| "--".to_owned()).into_iter().chain(rest.iter().cloned()),
-        )),
+        Some("bench") => cargo(
+            ["bench", "--workspace", "--benches"]
+                .into_iter()
+                .map(str::to_owned)
+                .chain((!rest.is_empty()).then(|| "--".to_owned()).into_iter().chain(rest.iter().cloned())),
+        ),
         Some("fuzz") => fuzz(rest),
         Some("fmt") => cargo(["fmt", "--all"]),
         Some("help" | "--help" | "-h") | None => {

@@ -50,6 +50,10 @@ pub struct BeginBlock {
     pub height: i64,
     /// Time of the block.
     pub time: BlockTime,
+    /// Hash of the block.
+    pub hash: Vec<u8>,
+    /// Hash of the last commit, as the block's header has it; empty in the first block.
+    pub last_commit_hash: Vec<u8>,
     /// Tendermint address of the proposer, 20 bytes.
     pub proposer: Vec<u8>,
     /// The validators of the block before and whether they signed it, in the order of the set; none in the first block.

@@ -5,7 +5,11 @@
 use std::sync::Arc;
 
 use oasis_consensus_types::{consensus::Parameters, transaction::Costs};
-use oasis_primitives::{address::Address, quantity::Quantity, signature::{PublicKey, SignatureRules}};
+use oasis_primitives::{
+    address::Address,
+    quantity::Quantity,
+    signature::{PublicKey, SignatureRules},
+};
 
 use crate::{
     epoch::{self, EPOCH_INVALID, EpochTime},
@@ -85,6 +89,10 @@ pub struct BlockContext {
     ///
     /// Source: go/consensus/tendermint/apps/staking/state/gas.go, `feeAccumulator`.
     pub fees: Quantity,
+    /// Whether the block has a transaction of the beacon already.
+    ///
+    /// Source: go/consensus/tendermint/apps/beacon/backend_pvss.go, `beaconTransactionIncludedKey`.
+    pub beacon_tx_included: bool,
     /// Pending upgrades, where the node performs any; kept from block to block.
     pub upgrader: Option<Upgrader>,
 }

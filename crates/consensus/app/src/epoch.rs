@@ -2,29 +2,14 @@
 //!
 //! Source: go/consensus/tendermint/apps/beacon/state/state.go, go/consensus/tendermint/abci/state.go.
 
-use oasis_primitives::cbor::Cbor;
+pub use oasis_consensus_types::beacon::{EPOCH_INVALID, EpochTime, EpochTimeState};
 
 use crate::{error::Result, store::Store};
-
-/// Epochs since the network's start.
-pub type EpochTime = u64;
-
-/// The epoch of a network without blocks.
-pub const EPOCH_INVALID: EpochTime = u64::MAX;
 
 /// Key of the current epoch.
 pub const KEY_CURRENT: &[u8] = &[0x40];
 /// Key of the scheduled epoch.
 pub const KEY_FUTURE: &[u8] = &[0x41];
-
-/// An epoch and the height at which it starts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Cbor)]
-pub struct EpochTimeState {
-    /// The epoch.
-    pub epoch: EpochTime,
-    /// The height of its first block.
-    pub height: i64,
-}
 
 /// The current epoch and the height at which it started; zeros before the first is set.
 pub fn current(store: &Store) -> Result<EpochTimeState> {

@@ -1,8 +1,10 @@
 //! Transactions, genesis, descriptors, events and parameters of the consensus layer.
 
+pub mod beacon;
 pub mod consensus;
 pub mod entity;
 pub mod errors;
+pub mod genesis;
 pub mod keymanager;
 pub mod node;
 pub mod registry;

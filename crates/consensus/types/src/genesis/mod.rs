@@ -1,0 +1,7 @@
+//! The genesis document.
+//!
+//! Source: go/genesis/api.
+
+mod problem;
+
+pub use problem::Problem;
