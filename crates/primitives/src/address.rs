@@ -10,7 +10,7 @@ use crate::{
     cbor::{self, Decode, Decoder, Encode, Encoder},
     hash::Hash,
     namespace::Namespace,
-    signature::PublicKey,
+    signature::{PublicKey, RESERVED_KEYS},
 };
 
 /// An account's address, 21 bytes: a version and the first 20 bytes of a hash.
@@ -23,6 +23,35 @@ const HRP: &str = "oasis";
 impl Address {
     /// Length in bytes.
     pub const SIZE: usize = 21;
+
+    /// Holds the stake that nobody owns; rewards are paid from it. Source: go/staking/api/api.go, `CommonPoolAddress`.
+    pub const COMMON_POOL: Self = Self([
+        0x00, 0xf7, 0xc4, 0xde, 0xd6, 0x21, 0x13, 0xe2, 0xc2, 0x82, 0xea, 0x86, 0x72, 0x23, 0xa5, 0x44, 0xed, 0x55, 0xd6, 0xba, 0x6e,
+    ]);
+    /// Gathers the fees of a block. Source: go/staking/api/api.go, `FeeAccumulatorAddress`.
+    pub const FEE_ACCUMULATOR: Self = Self([
+        0x00, 0x26, 0xc8, 0x87, 0x3c, 0x68, 0x99, 0x9b, 0x5f, 0x9f, 0x49, 0xd9, 0x1b, 0xad, 0x45, 0x15, 0x70, 0xbb, 0xda, 0xe4, 0xf2,
+    ]);
+    /// Holds the deposits of open proposals. Source: go/staking/api/api.go, `GovernanceDepositsAddress`.
+    pub const GOVERNANCE_DEPOSITS: Self = Self([
+        0x00, 0x75, 0x4f, 0xf4, 0x47, 0x14, 0x3a, 0x5e, 0xc5, 0xf4, 0x71, 0xb3, 0x0f, 0x86, 0x76, 0xb9, 0x4d, 0x56, 0xb1, 0x57, 0x50,
+    ]);
+    /// Addresses that belong to modules, in the order of [`RESERVED_KEYS`]; nobody may use them.
+    pub const RESERVED: [Self; RESERVED_KEYS.len()] = [Self::COMMON_POOL, Self::FEE_ACCUMULATOR, Self::GOVERNANCE_DEPOSITS];
+
+    /// Whether the address belongs to a module.
+    ///
+    /// Source: go/staking/api/address.go, `IsReserved`.
+    pub fn is_reserved(&self) -> bool {
+        Self::RESERVED.contains(self)
+    }
+
+    /// Whether a transaction may name the address.
+    ///
+    /// Source: go/staking/api/address.go, `IsValid`.
+    pub fn is_valid(&self) -> bool {
+        !self.is_reserved()
+    }
 
     /// The address of `data` under a context and version.
     pub fn derive(context: &str, version: u8, data: &[u8]) -> Self {
@@ -92,3 +121,15 @@ impl Decode for Address {
 }
 
 crate::json::text_json!(Address, "address in Bech32 that starts with oasis1", Address::from_bech32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserved_addresses_are_those_of_the_reserved_keys() {
+        assert_eq!(RESERVED_KEYS.map(|key| Address::of_public_key(&key)), Address::RESERVED);
+        assert!(Address::COMMON_POOL.is_reserved() && !Address::COMMON_POOL.is_valid());
+        assert!(Address::default().is_valid());
+    }
+}

@@ -53,11 +53,11 @@ impl Hash {
         bytes.try_into().ok().map(Self)
     }
 
-    /// The first `n` bytes, at most 32.
+    /// The first `n` bytes, 1 to 32.
     ///
     /// Source: go/common/crypto/hash/hash.go, `Truncate`.
     pub fn truncate(&self, n: usize) -> Option<&[u8]> {
-        self.0.get(..n)
+        self.0.get(..n).filter(|bytes| !bytes.is_empty())
     }
 
     /// Reads 64 hexadecimal digits.
@@ -65,6 +65,13 @@ impl Hash {
         let mut out = [0; 32];
         hex::decode_to_slice(text, &mut out).ok()?;
         Some(Self(out))
+    }
+
+    /// Reads 64 hexadecimal digits or, as old genesis documents have it, base64.
+    ///
+    /// Source: go/common/crypto/hash/hash.go, `UnmarshalText`.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::from_hex(text).or_else(|| Self::from_slice(&crate::text::from_base64(text)?))
     }
 }
 
@@ -98,4 +105,4 @@ impl Decode for Hash {
     }
 }
 
-crate::json::text_json!(Hash, "hash in 64 hexadecimal digits", Hash::from_hex);
+crate::json::text_json!(Hash, "hash in 64 hexadecimal digits", Hash::from_text);

@@ -4,9 +4,10 @@
 
 use std::fmt;
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-
-use crate::cbor::{self, Decode, Decoder, Encode, Encoder};
+use crate::{
+    cbor::{self, Decode, Decoder, Encode, Encoder},
+    text,
+};
 
 /// A namespace: 8 bytes of flags, of which only the two highest bits have a meaning, and 24 bytes of identifier.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +35,14 @@ impl Namespace {
         Self::from_slice(&out)
     }
 
+    /// A test namespace from a seed of any length and further flags. None where a flag has no meaning.
+    ///
+    /// Source: go/common/namespace.go, `NewTestNamespaceFromSeed`.
+    pub fn for_test(seed: &[u8], flags: u64) -> Option<Self> {
+        let id = *crate::hash::Hash::of(seed).0.first_chunk()?;
+        Self::new(id, Self::FLAG_TEST | flags)
+    }
+
     /// Takes exactly 32 bytes without reserved flags.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         let out = Self(bytes.try_into().ok()?);
@@ -53,9 +62,9 @@ impl Namespace {
     /// Reads hexadecimal digits or, as old genesis documents have it, base64.
     ///
     /// Source: go/common/namespace.go, `UnmarshalText`.
-    pub fn from_text(text: &str) -> Option<Self> {
-        let from_hex = hex::decode(text).ok().and_then(|b| Self::from_slice(&b));
-        from_hex.or_else(|| BASE64_STANDARD.decode(text).ok().and_then(|b| Self::from_slice(&b)))
+    pub fn from_text(given: &str) -> Option<Self> {
+        let from_hex = hex::decode(given).ok().and_then(|b| Self::from_slice(&b));
+        from_hex.or_else(|| text::from_base64(given).and_then(|b| Self::from_slice(&b)))
     }
 }
 

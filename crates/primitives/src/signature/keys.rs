@@ -32,7 +32,7 @@ macro_rules! bytes_type {
 
             /// Reads base64.
             pub fn from_base64(text: &str) -> Option<Self> {
-                Self::from_slice(&BASE64_STANDARD.decode(text).ok()?)
+                Self::from_slice(&crate::text::from_base64(text)?)
             }
         }
 
