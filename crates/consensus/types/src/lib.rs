@@ -8,6 +8,7 @@ pub mod genesis;
 pub mod keymanager;
 pub mod node;
 pub mod registry;
+pub mod roothash;
 pub mod scheduler;
 pub mod staking;
 pub mod transaction;
