@@ -66,8 +66,7 @@ pub const GAS_OP_PROPOSER_TIMEOUT: &str = "proposer_timeout";
 /// Gas of evidence.
 pub const GAS_OP_EVIDENCE: &str = "evidence";
 /// Default gas of each operation.
-pub const DEFAULT_GAS_COSTS: [(&str, Gas); 3] =
-    [(GAS_OP_COMPUTE_COMMIT, 1000), (GAS_OP_PROPOSER_TIMEOUT, 1000), (GAS_OP_EVIDENCE, 1000)];
+pub const DEFAULT_GAS_COSTS: [(&str, Gas); 3] = [(GAS_OP_COMPUTE_COMMIT, 1000), (GAS_OP_PROPOSER_TIMEOUT, 1000), (GAS_OP_EVIDENCE, 1000)];
 
 /// The arguments of executors' commits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Cbor, Json)]
@@ -95,3 +94,6 @@ pub struct RuntimeRequest {
     /// The height of the state to look at; 0 is the latest.
     pub height: i64,
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,7 +109,11 @@ mod tests {
     #[test]
     fn a_receipt_is_compared_field_by_field() {
         let expected = ReceiptBody::new(Namespace([1; 32]), 1, &[(RootType::IO, Hash::EMPTY), (RootType::STATE, Hash::EMPTY)]);
-        let mut receipt = ReceiptBody::new(Namespace([2; 32]), 2, &[(RootType::STATE, Hash::EMPTY), (RootType::IO, Hash::EMPTY), (RootType::INVALID, Hash::EMPTY)]);
+        let mut receipt = ReceiptBody::new(
+            Namespace([2; 32]),
+            2,
+            &[(RootType::STATE, Hash::EMPTY), (RootType::IO, Hash::EMPTY), (RootType::INVALID, Hash::EMPTY)],
+        );
         assert_eq!(receipt.verify(&expected), Err("roothash: receipt has unexpected namespace"));
         receipt.namespace = Namespace([1; 32]);
         assert_eq!(receipt.verify(&expected), Err("roothash: receipt has unexpected round"));

@@ -53,8 +53,7 @@ impl ComputeBody {
     ///
     /// Source: go/roothash/api/commitment/executor.go, `ComputeBody.VerifyTxnSchedSignature`.
     pub fn verify_txn_sched_signature(&self, rules: &SignatureRules, runtime_id: &Namespace, header: &Header) -> bool {
-        let batch =
-            ProposedBatch { io_root: self.input_root, storage_signatures: self.input_storage_sigs.clone(), header: header.clone() };
+        let batch = ProposedBatch { io_root: self.input_root, storage_signatures: self.input_storage_sigs.clone(), header: header.clone() };
         context(runtime_id).is_ok_and(|context| self.txn_sched_sig.verify(rules, &context, &cbor::to_vec(&batch)))
     }
 }
