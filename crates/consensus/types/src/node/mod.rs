@@ -15,8 +15,8 @@ use oasis_primitives::{
 };
 
 pub use address::{Address, ConsensusAddress, TlsAddress};
-pub use roles::Roles;
 pub use oasis_primitives::sgx::{CapabilityTee, Constraints as SgxConstraints, TeeHardware};
+pub use roles::Roles;
 
 /// The version that descriptors have: the latest and the only one allowed.
 pub const LATEST_DESCRIPTOR_VERSION: u16 = 1;

@@ -21,9 +21,7 @@ pub use parameters::{
     RuntimeStakingParameters, SchedulingConstraints, StorageParameters, TXN_SCHEDULER_SIMPLE, TxnSchedulerParameters,
     ValidatorSetConstraint,
 };
-pub use runtime::{
-    GovernanceModel, LATEST_RUNTIME_DESCRIPTOR_VERSION, LogEntry, Runtime, RuntimeGenesis, RuntimeKind, VersionInfo,
-};
+pub use runtime::{GovernanceModel, LATEST_RUNTIME_DESCRIPTOR_VERSION, LogEntry, Runtime, RuntimeGenesis, RuntimeKind, VersionInfo};
 pub use stake::{
     STAKE_CLAIM_REGISTER_ENTITY, stake_claim_for_node, stake_claim_for_runtime, stake_thresholds_for_node, stake_thresholds_for_runtime,
 };
