@@ -160,8 +160,8 @@ impl Encode for Quantity {
 
 impl Decode for Quantity {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, cbor::Error> {
-        // A structure that decodes itself from bytes takes nothing else: no array of integers, no bignum.
-        if d.peek_major()? != 2 {
+        // A structure that decodes itself from bytes takes nothing else, not even an array of integers.
+        if !matches!(d.peek_major()?, 2 | 6) {
             return Err(d.wrong_type("byte string of a quantity"));
         }
         cbor::decode_bytes(d).map(|bytes| Self::from_be_bytes(&bytes))

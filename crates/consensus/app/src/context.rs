@@ -85,6 +85,10 @@ pub struct BlockContext {
     pub gas: Option<GasAccountant>,
     /// Tendermint address of the proposer.
     pub proposer: Vec<u8>,
+    /// The proposer's entity, where its node is registered.
+    ///
+    /// Source: go/consensus/tendermint/apps/staking/state/gas.go, `SetBlockProposer`.
+    pub proposer_entity: Option<PublicKey>,
     /// Fees paid so far in the block, base units.
     ///
     /// Source: go/consensus/tendermint/apps/staking/state/gas.go, `feeAccumulator`.

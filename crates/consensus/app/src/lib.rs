@@ -9,5 +9,6 @@ pub mod epoch;
 pub mod error;
 pub mod event;
 pub mod gas;
+pub mod staking;
 pub mod store;
 pub mod upgrade;

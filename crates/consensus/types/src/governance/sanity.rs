@@ -5,14 +5,14 @@
 use oasis_primitives::{address::Address, quantity::Quantity};
 
 use super::{ConsensusParameters, EpochTime, Genesis, Proposal, ProposalState, VoteEntry, pending_upgrades};
-use crate::{errors::CodedError, staking::is_reserved, upgrade::Descriptor};
+use crate::{errors::CodedError, upgrade::Descriptor};
 
 fn fail(reason: String) -> Result<(), CodedError> {
     Err(CodedError::unknown(reason))
 }
 
 fn is_valid(address: &Address) -> bool {
-    !is_reserved(address)
+    !address.is_reserved()
 }
 
 /// Checks proposals against the epoch and the deposits held, base units.

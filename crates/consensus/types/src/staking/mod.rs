@@ -36,12 +36,12 @@ pub use slashing::{Slash, SlashReason, slash_escrow};
 pub use threshold::{StakeAccumulator, StakeClaim, StakeThreshold, ThresholdKind, Thresholds};
 pub use transactions::{Allow, AmendCommissionSchedule, Burn, Escrow, ReclaimEscrow, Transfer, Withdraw};
 
-use oasis_primitives::{address::Address, signature::PublicKey};
+use oasis_primitives::address::Address;
 
-use crate::errors::{Code, CodedError};
-
-/// Epochs since the network's start.
-type EpochTime = u64;
+use crate::{
+    beacon::EpochTime,
+    errors::{Code, CodedError},
+};
 
 /// Name of the module in error codes and methods.
 pub const MODULE_NAME: &str = "staking";
@@ -105,43 +105,11 @@ pub const GAS_OP_ALLOW: &str = "allow";
 pub const GAS_OP_WITHDRAW: &str = "withdraw";
 
 /// The common pool's address, reserved.
-///
-/// Source: go/staking/api/api.go, `CommonPoolAddress`.
-pub const COMMON_POOL_ADDRESS: Address =
-    Address([0x00, 0xf7, 0xc4, 0xde, 0xd6, 0x21, 0x13, 0xe2, 0xc2, 0x82, 0xea, 0x86, 0x72, 0x23, 0xa5, 0x44, 0xed, 0x55, 0xd6, 0xba, 0x6e]);
-
+pub const COMMON_POOL_ADDRESS: Address = Address::COMMON_POOL;
 /// The address of the fees collected in a block, reserved.
-///
-/// Source: go/staking/api/api.go, `FeeAccumulatorAddress`.
-pub const FEE_ACCUMULATOR_ADDRESS: Address =
-    Address([0x00, 0x26, 0xc8, 0x87, 0x3c, 0x68, 0x99, 0x9b, 0x5f, 0x9f, 0x49, 0xd9, 0x1b, 0xad, 0x45, 0x15, 0x70, 0xbb, 0xda, 0xe4, 0xf2]);
-
+pub const FEE_ACCUMULATOR_ADDRESS: Address = Address::FEE_ACCUMULATOR;
 /// The address of the governance deposits, reserved.
-///
-/// Source: go/staking/api/api.go, `GovernanceDepositsAddress`.
-pub const GOVERNANCE_DEPOSITS_ADDRESS: Address =
-    Address([0x00, 0x75, 0x4f, 0xf4, 0x47, 0x14, 0x3a, 0x5e, 0xc5, 0xf4, 0x71, 0xb3, 0x0f, 0x86, 0x76, 0xb9, 0x4d, 0x56, 0xb1, 0x57, 0x50]);
-
-/// The public keys from which the reserved addresses are made; no signature of theirs is accepted.
-pub const RESERVED_PUBLIC_KEYS: [PublicKey; 3] = [
-    PublicKey(reserved_key([0x1a, 0xbe, 0x11, 0xed, 0xc0, 0x01, 0xff, 0xff])),
-    PublicKey(reserved_key([0x1a, 0xbe, 0x11, 0xed, 0xfe, 0xea, 0xcc, 0xff])),
-    PublicKey(reserved_key([0x1a, 0xbe, 0x11, 0xed, 0xde, 0xac, 0xcf, 0xff])),
-];
-
-const fn reserved_key(start: [u8; 8]) -> [u8; 32] {
-    let [a, b, c, d, e, f, g, h] = start;
-    let mut out = [0xff; 32];
-    [out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7]] = [a, b, c, d, e, f, g, h];
-    out
-}
-
-/// Whether no one may use the address.
-///
-/// Source: go/staking/api/address.go, `Address.IsReserved`.
-pub fn is_reserved(address: &Address) -> bool {
-    [COMMON_POOL_ADDRESS, FEE_ACCUMULATOR_ADDRESS, GOVERNANCE_DEPOSITS_ADDRESS].contains(address)
-}
+pub const GOVERNANCE_DEPOSITS_ADDRESS: Address = Address::GOVERNANCE_DEPOSITS;
 
 /// The original's error of a quantity that is too small; it has no code of its own.
 ///

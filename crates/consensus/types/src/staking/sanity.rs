@@ -8,7 +8,7 @@ use oasis_primitives::{
     quantity::Quantity,
 };
 
-use super::{Account, ConsensusParameters, DebondingDelegation, Delegation, EpochTime, Genesis, ThresholdKind, is_reserved, token};
+use super::{Account, ConsensusParameters, DebondingDelegation, Delegation, EpochTime, Genesis, ThresholdKind, token};
 use crate::errors::CodedError;
 
 fn failed(message: impl std::fmt::Display) -> CodedError {
@@ -41,7 +41,7 @@ pub fn sanity_check_account(
     address: &Address,
     account: &Account,
 ) -> Result<(), CodedError> {
-    if is_reserved(address) {
+    if address.is_reserved() {
         return Err(failed(format_args!("account has invalid address: {address}")));
     }
     total.add(&account.general.balance);
@@ -51,17 +51,17 @@ pub fn sanity_check_account(
     schedule
         .prune_and_validate_for_genesis(&params.commission_schedule_rules, now)
         .map_err(|e| failed(format_args!("commission schedule for account {address} is invalid: {e}")))?;
-    if let Some(beneficiary) = account.general.allowances.keys().find(|a| is_reserved(a)) {
+    if let Some(beneficiary) = account.general.allowances.keys().find(|a| a.is_reserved()) {
         return Err(failed(format_args!("account {address} allowance has invalid beneficiary address {beneficiary}")));
     }
     Ok(())
 }
 
 fn check_addresses<'a>(what: &str, address: &Address, mut delegators: impl Iterator<Item = &'a Address>) -> Result<(), CodedError> {
-    if is_reserved(address) {
+    if address.is_reserved() {
         return Err(failed(format_args!("{what} to {address}: address is invalid")));
     }
-    match delegators.find(|a| is_reserved(a)) {
+    match delegators.find(|a| a.is_reserved()) {
         Some(delegator) => Err(failed(format_args!("{what} from {delegator} to {address}: delegator address is invalid"))),
         None => Ok(()),
     }
