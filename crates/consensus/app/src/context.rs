@@ -72,6 +72,10 @@ pub struct Env {
     pub params: Arc<Parameters>,
     /// The epoch in the state after the last committed block.
     pub last_epoch: EpochTime,
+    /// The epoch of the genesis document, in which there are no elections.
+    ///
+    /// Source: go/consensus/tendermint/abci/state.go, `GetBaseEpoch`.
+    pub base_epoch: EpochTime,
     /// Which signatures count: the network's chain context and the keys that are never accepted.
     pub rules: SignatureRules,
     /// What the operator chose.
