@@ -85,7 +85,8 @@ impl Address {
             return None;
         }
         let bytes: Vec<u8> = decoded.byte_iter().collect();
-        Self::from_slice(&bytes)
+        // The groups end where the bytes do, and the bits left over are zero: only what is written is read.
+        Self::from_slice(&bytes).filter(|address| address.to_string().eq_ignore_ascii_case(text))
     }
 }
 

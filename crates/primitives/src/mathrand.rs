@@ -110,3 +110,36 @@ impl MathRand {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rng(nonce: &[u8]) -> MathRand {
+        MathRand::new(HmacDrbg::new(b"entropy of thirty-two bytes long", nonce, b"test").unwrap()).unwrap()
+    }
+
+    /// Recorded from Go's `math/rand` over the original's generator.
+    #[test]
+    fn permutations_are_those_of_go() {
+        let mut rng = rng(b"a");
+        assert_eq!(rng.perm(20).unwrap(), [10, 3, 16, 8, 6, 9, 1, 0, 19, 4, 12, 17, 13, 11, 18, 5, 7, 15, 14, 2]);
+        let mut items: Vec<usize> = (0..20).collect();
+        rng.shuffle(&mut items).unwrap();
+        assert_eq!(items, [8, 15, 7, 0, 18, 12, 13, 4, 1, 14, 9, 17, 2, 6, 11, 19, 5, 10, 3, 16]);
+    }
+
+    #[test]
+    fn permutations_are_those_of_go_past_the_buffer() {
+        let mut rng = rng(b"b");
+        let mut sum = 0_u64;
+        let mut add = |items: &[usize]| items.iter().for_each(|i| sum = sum.wrapping_mul(31).wrapping_add(*i as u64));
+        for n in 100..120 {
+            add(&rng.perm(n).unwrap());
+            let mut items: Vec<usize> = (0..n as usize).collect();
+            rng.shuffle(&mut items).unwrap();
+            add(&items);
+        }
+        assert_eq!((sum, rng.u64().unwrap()), (8_842_580_101_505_272_758, 16_276_247_811_876_976_967));
+    }
+}
