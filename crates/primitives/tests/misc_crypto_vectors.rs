@@ -9,7 +9,7 @@ use common::{BASIC_KINDS, Item, MORE_BASIC_KINDS, PVSS_KINDS, SGX_KINDS};
 use oasis_primitives::{
     address::Address,
     cbor,
-    drbg::HmacDrbg,
+    drbg::{self, HmacDrbg},
     hash::Hash,
     mnemonic::{self, Bip32Path, ExtendedKey},
     mrae::{self, PrivateKey},
@@ -202,7 +202,7 @@ fn check_other(kind: &str, item: &Item<'_>) -> Result<()> {
             ensure!(*key.symmetric_key(&peer) == item.bytes("box_symmetric_key")?, "symmetric key");
         }
         "hmac-drbg-sha512-256" => {
-            let drbg = HmacDrbg::new(item.bytes("entropy")?, item.bytes("nonce")?, item.bytes("personalization")?);
+            let drbg = HmacDrbg::new(drbg::Hash::Sha512_256, item.bytes("entropy")?, item.bytes("nonce")?, item.bytes("personalization")?);
             ensure!(drbg.is_ok() == ok, "got {drbg:?}");
             let Ok(mut drbg) = drbg else { return Ok(()) };
             for (i, expected) in item.byte_list("reads")?.into_iter().enumerate() {

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use oasis_primitives::{
     address::Address,
     cbor::{self, Decode, Encode, NilVec, RawCbor, Value},
-    drbg::HmacDrbg,
+    drbg::{self, HmacDrbg},
     hash::Hash,
     mathrand::MathRand,
     mnemonic::{self, Bip32Path},
@@ -155,7 +155,7 @@ proptest! {
 
     #[test]
     fn permutations_hold_every_index_once(entropy in any::<[u8; 32]>(), n in 0..200_u32) {
-        let mut rng = MathRand::new(HmacDrbg::new(&entropy, b"", b"").unwrap()).unwrap();
+        let mut rng = MathRand::new(HmacDrbg::new(drbg::Hash::Sha512, &entropy, b"", b"").unwrap()).unwrap();
         let mut perm = rng.perm(n).unwrap();
         let mut items: Vec<usize> = (0..n as usize).collect();
         rng.shuffle(&mut items).unwrap();
