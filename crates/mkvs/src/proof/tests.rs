@@ -91,7 +91,8 @@ fn a_proof_as_deep_as_it_is_long_is_refused_without_overflow() {
 #[test]
 fn requests_for_another_root_or_for_a_changed_tree_are_refused() {
     let mut tree = tree_of(&BTreeMap::from([(b"a".to_vec(), b"b".to_vec())]));
-    let mut request = GetRequest { tree: TreeId { root: *tree.root(), position: Hash::EMPTY }, key: b"a".to_vec().into(), include_siblings: false };
+    let mut request =
+        GetRequest { tree: TreeId { root: *tree.root(), position: Hash::EMPTY }, key: b"a".to_vec().into(), include_siblings: false };
     tree.insert(b"c", b"d").unwrap();
     assert_eq!(tree.sync_get(&request), Err(Error::DirtyRoot));
     request.tree.root.version = 7;
