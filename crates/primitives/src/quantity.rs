@@ -160,9 +160,15 @@ impl Encode for Quantity {
 
 impl Decode for Quantity {
     fn decode(d: &mut Decoder<'_>) -> Result<Self, cbor::Error> {
-        // A structure that decodes itself from bytes takes nothing else, not even an array of integers.
-        if !matches!(d.peek_major()?, 2 | 6) {
-            return Err(d.wrong_type("byte string of a quantity"));
+        match d.peek_major()? {
+            2 => {}
+            // To the original this is a structure without visible fields.
+            5 => {
+                let mut fields = d.structure()?;
+                while fields.next(d, &[])?.is_some() {}
+                return Ok(Self::ZERO);
+            }
+            _ => return Err(d.wrong_type("byte string of a quantity")),
         }
         cbor::decode_bytes(d).map(|bytes| Self::from_be_bytes(&bytes))
     }

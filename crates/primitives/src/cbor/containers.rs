@@ -270,6 +270,61 @@ impl<K: Decode + Ord + Clone, V: Decode + Clone> Decode for NilMap<K, V> {
     }
 }
 
+/// An element of a sequence of Go pointers, which may be nil: the value, which is zero where nil.
+///
+/// The original stops with a panic where it meets a nil element; who reads these must refuse it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OrNil<T> {
+    value: T,
+    nil: bool,
+}
+
+impl<T> OrNil<T> {
+    /// Whether the element is nil.
+    pub fn is_nil(&self) -> bool {
+        self.nil
+    }
+}
+
+impl<T> From<T> for OrNil<T> {
+    fn from(value: T) -> Self {
+        Self { value, nil: false }
+    }
+}
+
+impl<T> Deref for OrNil<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for OrNil<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
+impl<T: Encode> Encode for OrNil<T> {
+    fn encode(&self, e: &mut Encoder) {
+        if self.nil { e.null() } else { self.value.encode(e) }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.nil
+    }
+}
+
+impl<T: Decode> Decode for OrNil<T> {
+    const TAKES_NULL: bool = true;
+
+    fn decode(d: &mut Decoder<'_>) -> Result<Self, Error> {
+        let nil = d.peek_null();
+        Ok(Self { value: d.value()?, nil })
+    }
+}
+
 /// An encoded item kept as it is, such as a transaction's body; empty where none was given.
 ///
 /// Source: fxamacker/cbor v2 `RawMessage`. What is inside is well-formed and not checked further: keys, order and UTF-8

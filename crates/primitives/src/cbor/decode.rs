@@ -7,6 +7,9 @@ use super::{
     wellformed::{self, Head},
 };
 
+/// The tag that says that the content is CBOR.
+const SELF_DESCRIPTION: u64 = 55_799;
+
 /// Which rules hold for the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -117,11 +120,9 @@ impl<'a> Decoder<'a> {
 
     /// Reads a value; null gives the zero value unless the type takes null itself.
     pub fn value<T: Decode>(&mut self) -> Result<T, Error> {
+        self.skip_self_description()?;
+        self.check_builtin_tag()?;
         if !T::TAKES_NULL {
-            if self.peek_null() {
-                self.skip()?;
-                return Ok(T::default());
-            }
             self.skip_tags()?;
             if self.peek_null() {
                 self.skip()?;
@@ -156,12 +157,32 @@ impl<'a> Decoder<'a> {
         wellformed::head(self.data, self.at)
     }
 
+    /// Passes over the tag that says that the content is CBOR.
+    pub(super) fn skip_self_description(&mut self) -> Result<(), Error> {
+        while self.peek_major()? == 6 {
+            let h = self.peek_head()?;
+            if h.argument != SELF_DESCRIPTION {
+                break;
+            }
+            self.at = h.end;
+        }
+        Ok(())
+    }
+
+    /// Refuses a tag with a meaning whose content is of a wrong type.
+    pub(super) fn check_builtin_tag(&self) -> Result<(), Error> {
+        if self.peek_major()? != 6 {
+            return Ok(());
+        }
+        let h = self.peek_head()?;
+        builtin_tag_fits(h.argument, self.data.get(h.end).copied().unwrap_or(0xff))
+    }
+
     /// Passes over tags that have no meaning for the target. Bignums (tags 2 and 3) stay.
     fn skip_tags(&mut self) -> Result<(), Error> {
         while self.peek_major()? == 6 {
+            self.check_builtin_tag()?;
             let h = self.peek_head()?;
-            let content = self.data.get(h.end).copied().unwrap_or(0xff);
-            builtin_tag_fits(h.argument, content)?;
             if matches!(h.argument, 2 | 3) {
                 return Ok(());
             }

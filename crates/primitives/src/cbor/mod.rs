@@ -16,7 +16,7 @@ mod value;
 mod wellformed;
 
 pub use bytes::{decode_bytes, decode_fixed};
-pub use containers::{NilMap, NilVec, RawCbor};
+pub use containers::{NilMap, NilVec, OrNil, RawCbor};
 pub use decode::{Decode, Decoder, Mode, StructReader};
 pub use encode::{Encode, Encoder, write_sorted_map};
 pub use error::Error;

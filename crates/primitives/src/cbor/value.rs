@@ -26,6 +26,8 @@ pub enum Value {
     Map(Vec<(Value, Value)>),
     /// A float, of any width.
     Float(f64),
+    /// A bignum, only from trusted input: whether it is -1 - n, and n, most significant byte first without zeros before it.
+    Big(bool, Vec<u8>),
     /// A tagged item, only from trusted input; it has no encoding.
     Tag(u64, Box<Value>),
 }
@@ -62,6 +64,14 @@ impl Encode for Value {
             Self::Array(items) => Self::encode_slice(items, e),
             Self::Map(pairs) => super::write_sorted_map(e, pairs.iter().map(|(k, v)| (k, v))),
             Self::Float(f) => float(*f, e),
+            Self::Big(negative, n) => match (u64_of(n), negative) {
+                (Some(n), false) => e.uint(n),
+                (Some(n), true) => e.negative(n),
+                (None, _) => {
+                    e.raw(&[if *negative { 0xc3 } else { 0xc2 }]);
+                    e.bytes(n);
+                }
+            },
             Self::Tag(_, content) => content.encode(e),
         }
     }
@@ -75,6 +85,7 @@ impl Decode for Value {
     const TAKES_NULL: bool = true;
 
     fn decode(d: &mut Decoder<'_>) -> Result<Self, Error> {
+        d.check_builtin_tag()?;
         let h = d.peek_head()?;
         Ok(match h.major {
             0 => Self::Uint(d.head()?.argument),
@@ -88,6 +99,7 @@ impl Decode for Value {
                 let mut items = d.array()?;
                 let mut out = Vec::new();
                 while items.next(d) {
+                    d.skip_self_description()?;
                     out.push(Self::decode(d)?);
                 }
                 Self::Array(out)
@@ -95,7 +107,7 @@ impl Decode for Value {
             5 => map(d)?,
             6 => {
                 d.head()?;
-                Self::Tag(h.argument, Box::new(Self::decode(d)?))
+                tagged(h.argument, Self::decode(d)?)?
             }
             _ => {
                 d.head()?;
@@ -113,6 +125,37 @@ impl Decode for Value {
     }
 }
 
+/// Source: fxamacker/cbor v2 `decode.go`, `isHashableValue`.
+fn may_be_key(value: &Value) -> bool {
+    match value {
+        Value::Bytes(_) | Value::Array(_) | Value::Map(_) | Value::Big(..) => false,
+        // To the original, what does not fit 64 bits with a sign is a bignum.
+        Value::Negative(n) => i64::try_from(*n).is_ok(),
+        Value::Tag(_, content) => may_be_key(content),
+        _ => true,
+    }
+}
+
+/// What a tag makes of its content: a time for 0 and 1, which has whole seconds when it is encoded, a bignum for 2 and 3.
+fn tagged(tag: u64, content: Value) -> Result<Value, Error> {
+    let seconds = |n: i64| u64::try_from(n).map_or(Value::Negative((!n).cast_unsigned()), Value::Uint);
+    Ok(match (tag, content) {
+        (0, Value::Text(text)) => {
+            let time = crate::time::Timestamp::parse_rfc3339(&text).ok_or_else(|| Error::invalid("time is not RFC 3339"))?;
+            if time.is_zero() { Value::Null } else { seconds(time.seconds()) }
+        }
+        #[allow(clippy::cast_possible_truncation, reason = "a conversion that saturates, as far as anyone compares")]
+        (1, Value::Float(f)) => seconds(f.floor() as i64),
+        (1, content) => content,
+        (2 | 3, Value::Bytes(bytes)) => Value::Big(tag == 3, bytes.into_iter().skip_while(|b| *b == 0).collect()),
+        (tag, content) => Value::Tag(tag, Box::new(content)),
+    })
+}
+
+fn u64_of(bytes: &[u8]) -> Option<u64> {
+    (bytes.len() <= 8).then(|| bytes.iter().fold(0, |n, b| n << 8 | u64::from(*b)))
+}
+
 fn map(d: &mut Decoder<'_>) -> Result<Value, Error> {
     let strict = d.mode().strict_keys();
     let mut items = d.map()?;
@@ -120,10 +163,12 @@ fn map(d: &mut Decoder<'_>) -> Result<Value, Error> {
     let mut positions = std::collections::BTreeMap::<Vec<u8>, usize>::new();
     let mut pairs: Vec<(Value, Value)> = Vec::new();
     while items.next(d) {
+        d.skip_self_description()?;
         let key = Value::decode(d)?;
-        if matches!(key, Value::Bytes(_) | Value::Array(_) | Value::Map(_)) || key.has_tag() {
+        if !may_be_key(&key) {
             return Err(Error::invalid("map key of a type that cannot be one"));
         }
+        d.skip_self_description()?;
         let value = Value::decode(d)?;
         let encoded = super::to_vec(&key);
         match positions.get(&encoded).and_then(|at| pairs.get_mut(*at)) {

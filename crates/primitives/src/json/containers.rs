@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Error, FromJson, JsonKey, ToJson, Value, read};
-use crate::cbor::{NilMap, NilVec};
+use crate::cbor::{NilMap, NilVec, OrNil};
 
 impl<T: ToJson> ToJson for Vec<T> {
     fn to_json(&self) -> Value {
@@ -105,5 +105,17 @@ impl<K: JsonKey, V: ToJson> ToJson for NilMap<K, V> {
 impl<K: JsonKey, V: FromJson> FromJson for NilMap<K, V> {
     fn from_json(value: &Value) -> Result<Self, Error> {
         BTreeMap::from_json(value).map(|map| Self(Some(map)))
+    }
+}
+
+impl<T: ToJson> ToJson for OrNil<T> {
+    fn to_json(&self) -> Value {
+        if self.is_nil() { Value::Null } else { (**self).to_json() }
+    }
+}
+
+impl<T: FromJson> FromJson for OrNil<T> {
+    fn from_json(value: &Value) -> Result<Self, Error> {
+        T::from_json(value).map(Self::from)
     }
 }

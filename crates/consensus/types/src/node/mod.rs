@@ -6,7 +6,7 @@ mod address;
 mod roles;
 
 use oasis_primitives::{
-    cbor::{self, Cbor, NilVec},
+    cbor::{self, Cbor, NilVec, OrNil},
     json::Json,
     namespace::Namespace,
     pvss::Point,
@@ -42,7 +42,7 @@ pub struct Node {
     #[cbor(omitempty)]
     pub beacon: Option<BeaconInfo>,
     /// The runtimes that the node runs.
-    pub runtimes: NilVec<Runtime>,
+    pub runtimes: NilVec<OrNil<Runtime>>,
     /// What the node offers to do.
     pub roles: Roles,
 }
@@ -73,7 +73,7 @@ impl Node {
 
     /// The node's descriptor of a runtime.
     pub fn runtime(&self, id: &Namespace) -> Option<&Runtime> {
-        self.runtimes.iter().find(|rt| rt.id == *id)
+        self.runtimes.iter().map(|rt| &**rt).find(|rt| rt.id == *id)
     }
 }
 

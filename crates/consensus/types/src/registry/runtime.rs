@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt};
 
 use oasis_primitives::{
     address::Address,
-    cbor::{Cbor, NilVec},
+    cbor::{Cbor, NilMap, NilVec},
     hash::Hash,
     json::{self, FromJson, Json, ToJson},
     namespace::Namespace,
@@ -123,7 +123,7 @@ pub struct Runtime {
     pub admission_policy: AdmissionPolicy,
     /// Which nodes may be elected, by committee and role.
     #[cbor(omitempty)]
-    pub constraints: BTreeMap<CommitteeKind, BTreeMap<Role, SchedulingConstraints>>,
+    pub constraints: BTreeMap<CommitteeKind, NilMap<Role, SchedulingConstraints>>,
     /// Parameters about stake.
     #[cbor(omitempty)]
     pub staking: RuntimeStakingParameters,
