@@ -9,6 +9,7 @@ pub mod governance;
 pub mod keymanager;
 pub mod node;
 pub mod registry;
+pub mod roothash;
 pub mod scheduler;
 pub mod staking;
 pub mod transaction;
