@@ -2,6 +2,8 @@
 //!
 //! Source: go/genesis/api.
 
+mod document;
 mod problem;
 
+pub use document::{Document, ReadError};
 pub use problem::Problem;
