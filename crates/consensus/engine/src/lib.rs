@@ -15,6 +15,7 @@ mod block;
 mod commit;
 mod error;
 mod evidence;
+mod genesis;
 mod history;
 pub mod merkle;
 mod params;
@@ -27,6 +28,7 @@ pub use block::{BLOCK_PROTOCOL, CheckedBlock, MAX_CHAIN_ID_LEN, decode_commit, d
 pub use commit::{CommitTarget, SignatureCheck};
 pub use error::VerifyError;
 pub use evidence::{ByzantineValidator, History, Misbehaviour};
+pub use genesis::GenesisSections;
 pub use history::RecentBlocks;
 pub use params::KEY_TYPE_ED25519;
 pub use state::{ChainState, EngineGenesis, InitChainResponse, VoteInfo};
