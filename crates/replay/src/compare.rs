@@ -34,9 +34,7 @@ type Found = (String, Value, Value);
 
 /// The first difference of a block's results.
 pub(crate) fn results(height: i64, recorded: &AbciResponses, computed: &Computed) -> Option<Difference> {
-    let found = begin_block(recorded, computed)
-        .or_else(|| transactions(recorded, computed))
-        .or_else(|| end_block(recorded, computed));
+    let found = begin_block(recorded, computed).or_else(|| transactions(recorded, computed)).or_else(|| end_block(recorded, computed));
     found.map(|(field, expected, actual)| Difference { height, field, expected, actual, keys: Vec::new() })
 }
 
@@ -79,20 +77,17 @@ fn transaction(path: &str, a: &ResponseDeliverTx, b: &TxResult) -> Option<Found>
 
 fn end_block(recorded: &AbciResponses, computed: &Computed) -> Option<Found> {
     let recorded = recorded.end_block.as_ref()?;
-    let expected: Vec<(Option<[u8; 32]>, i64)> =
-        recorded.validator_updates.iter().map(|u| (u.pub_key.as_ed25519(), u.power)).collect();
-    let actual: Vec<(Option<[u8; 32]>, i64)> =
-        computed.end.validator_updates.iter().map(|u| (Some(u.public_key.0), u.power)).collect();
+    let expected: Vec<(Option<[u8; 32]>, i64)> = recorded.validator_updates.iter().map(|u| (u.pub_key.as_ed25519(), u.power)).collect();
+    let actual: Vec<(Option<[u8; 32]>, i64)> = computed.end.validator_updates.iter().map(|u| (Some(u.public_key.0), u.power)).collect();
     if expected != actual {
         let show = |list: &[(Option<[u8; 32]>, i64)]| -> Value {
             list.iter().map(|(k, p)| json!({ "public_key": k.map(hex::encode), "power": p })).collect()
         };
         return Some(("results.end_block.validator_updates".into(), show(&expected), show(&actual)));
     }
-    let params = computed.app_version.map(|app_version| proto::AbciConsensusParams {
-        version: Some(proto::VersionParams { app_version }),
-        ..Default::default()
-    });
+    let params = computed
+        .app_version
+        .map(|app_version| proto::AbciConsensusParams { version: Some(proto::VersionParams { app_version }), ..Default::default() });
     if recorded.consensus_param_updates != params {
         let show = |p: &Option<proto::AbciConsensusParams>| p.as_ref().map_or(Value::Null, |p| json!(format!("{p:?}")));
         let field = "results.end_block.consensus_param_updates";

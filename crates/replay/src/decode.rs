@@ -22,11 +22,6 @@ pub(crate) fn value(bytes: &[u8]) -> Value {
     }
 }
 
-/// A value, or null for none.
-pub(crate) fn optional(bytes: Option<&[u8]>) -> Value {
-    bytes.map_or(Value::Null, value)
-}
-
 fn item(rest: &mut &[u8], depth: u32) -> Option<Value> {
     let depth = depth.checked_sub(1)?;
     let (first, after) = rest.split_first()?;

@@ -75,8 +75,7 @@ const KINDS: &[(u8, &str, &[Part])] = &[
 ];
 
 /// Keys that are words.
-const WORDS: &[(&[u8], &str)] =
-    &[(b"OasisGenesisDigest", "genesis digest"), (b"OasisInitChainEvents", "events of the genesis")];
+const WORDS: &[(&[u8], &str)] = &[(b"OasisGenesisDigest", "genesis digest"), (b"OasisInitChainEvents", "events of the genesis")];
 
 /// A key by its name, with what follows its prefix; in hex where it is of no known kind.
 pub(crate) fn name(key: &[u8]) -> String {

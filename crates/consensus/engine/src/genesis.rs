@@ -80,11 +80,7 @@ impl GenesisSections<'_> {
         let max_age_num_blocks = debonding.wrapping_mul(self.epoch_interval(debug)?);
         let block_time = p.timeout_commit.wrapping_add(SECOND);
         Ok(ConsensusParams {
-            block: BlockParams {
-                max_bytes: p.max_block_size.cast_signed(),
-                max_gas,
-                time_iota_ms: p.timeout_commit / MILLISECOND,
-            },
+            block: BlockParams { max_bytes: p.max_block_size.cast_signed(), max_gas, time_iota_ms: p.timeout_commit / MILLISECOND },
             evidence: EvidenceParams {
                 max_age_num_blocks,
                 max_age_duration: Duration::from_nanos(max_age_num_blocks.wrapping_mul(block_time)),
@@ -103,9 +99,9 @@ impl GenesisSections<'_> {
                 let interval = p.insecure_parameters.as_ref().map_or(0, |p| p.interval);
                 if interval == 0 && debug && p.debug_mock_backend { DEBUG_EPOCH_INTERVAL } else { interval }
             }
-            beacon::BACKEND_PVSS => p.pvss_parameters.as_ref().map_or(0, |p| {
-                p.commit_interval.wrapping_add(p.reveal_interval).wrapping_add(p.transition_delay)
-            }),
+            beacon::BACKEND_PVSS => {
+                p.pvss_parameters.as_ref().map_or(0, |p| p.commit_interval.wrapping_add(p.reveal_interval).wrapping_add(p.transition_delay))
+            }
             other => return Err(VerifyError::new("beacon.params.backend", "a known backend", other)),
         };
         ensure(interval != 0, "beacon.params", "an epoch interval", 0)?;
