@@ -73,7 +73,7 @@ impl Decode for Entity {
     ///
     /// Source: go/common/entity/entity.go, `Entity.UnmarshalCBOR`.
     fn decode(d: &mut Decoder<'_>) -> Result<Self, cbor::Error> {
-        let raw = d.raw_item()?;
+        let raw = strip_self_described(d.raw_item()?);
         let old: WithEntitySignedNodes = cbor::from_slice(raw)?;
         match old.v {
             Some(1) if old.allow_entity_signed_nodes => {
@@ -87,6 +87,20 @@ impl Decode for Entity {
             Some(v) => Err(cbor::Error::invalid(format!("invalid entity descriptor version: {v}"))),
             None => Err(cbor::Error::invalid("cbor: missing or invalid version")),
         }
+    }
+}
+
+/// Drops tags that say that CBOR follows, which the decoder passes over before it hands an item to a type.
+///
+/// Source: fxamacker/cbor v2 `decode.go`, `parseToValue`, `selfDescribedCBORTagNum`.
+fn strip_self_described(mut raw: &[u8]) -> &[u8] {
+    loop {
+        raw = match raw {
+            [0xd9, 0xd9, 0xf7, rest @ ..] => rest,
+            [0xda, 0, 0, 0xd9, 0xf7, rest @ ..] => rest,
+            [0xdb, 0, 0, 0, 0, 0, 0, 0xd9, 0xf7, rest @ ..] => rest,
+            _ => return raw,
+        };
     }
 }
 
