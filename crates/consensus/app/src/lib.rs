@@ -9,6 +9,8 @@ pub mod epoch;
 pub mod error;
 pub mod event;
 pub mod gas;
+pub mod keymanager;
+pub mod registry;
 pub mod staking;
 pub mod store;
 pub mod upgrade;
