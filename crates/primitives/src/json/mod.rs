@@ -8,11 +8,13 @@
 
 mod containers;
 mod scalars;
+mod write;
 
 use std::fmt;
 
 pub use oasis_primitives_derive::Json;
 pub use serde_json::Value;
+pub use write::{to_text, to_text_pretty};
 
 /// A value with a JSON form.
 pub trait ToJson {
