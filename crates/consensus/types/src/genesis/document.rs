@@ -3,9 +3,9 @@
 //! Source: go/genesis/api/api.go.
 
 use oasis_primitives::{
-    cbor::{Cbor, NilMap},
+    cbor::{self, Cbor, NilMap, NilVec},
     hash::Hash,
-    json::{self, FromJson, Json, ToJson},
+    json::{self, Json, ToJson},
     signature::ChainContext,
     time::Timestamp,
 };
@@ -13,7 +13,7 @@ use oasis_primitives::{
 use crate::{beacon, consensus, governance, keymanager, registry, roothash, scheduler, staking};
 
 /// A genesis document.
-#[derive(Clone, Debug, Default, PartialEq, Cbor, Json)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Cbor, Json)]
 pub struct Document {
     /// Height of the first block.
     pub height: i64,
@@ -41,7 +41,7 @@ pub struct Document {
     /// The epoch in which the network halts.
     pub halt_epoch: u64,
     /// Anything else; the protocol does not look at it.
-    pub extra_data: NilMap<String, Vec<u8>>,
+    pub extra_data: NilMap<String, NilVec<u8>>,
 }
 
 /// Why a document cannot be read.
@@ -69,15 +69,20 @@ impl Document {
     /// Reads a document in JSON.
     pub fn from_json_text(text: &[u8]) -> Result<Self, ReadError> {
         let value: json::Value = serde_json::from_slice(text).map_err(|e| ReadError::Syntax(e.to_string()))?;
-        Ok(Self::from_json(&value)?)
+        Ok(json::read(&value)?)
     }
 
     /// The document in JSON as the original writes it to files: two spaces a level and a line break at the end.
     ///
     /// Source: go/genesis/api/api.go, `CanonicalJSON`.
     pub fn to_json_text(&self) -> String {
-        // Go escapes what a browser would take for markup.
-        let text = format!("{:#}\n", self.to_json());
-        text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+        let mut text = json::to_text_pretty(&self.to_json());
+        text.push('\n');
+        text
+    }
+
+    /// Reads the canonical encoding.
+    pub fn from_cbor(bytes: &[u8]) -> Result<Self, cbor::Error> {
+        cbor::from_slice_higher_limits(bytes)
     }
 }
