@@ -3,6 +3,7 @@
 //! State and a block go in; a new state, results, events and validator updates come out. Nothing here reads a clock, a
 //! socket or a disk. Each app is a directory with the same rooms.
 
+pub mod beacon;
 pub mod block;
 pub mod context;
 pub mod epoch;

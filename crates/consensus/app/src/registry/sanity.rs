@@ -8,8 +8,8 @@ use oasis_consensus_types::{
     entity::{Entity, SignedEntity},
     node::{MultiSignedNode, Node},
     registry::{
-        ConsensusParameters, Genesis, GovernanceModel, REGISTER_NODE_SIGNATURE_CONTEXT, Runtime, RuntimeKind,
-        STAKE_CLAIM_REGISTER_ENTITY, stake_claim_for_node, stake_claim_for_runtime, stake_thresholds_for_node, stake_thresholds_for_runtime,
+        ConsensusParameters, Genesis, GovernanceModel, REGISTER_NODE_SIGNATURE_CONTEXT, Runtime, RuntimeKind, STAKE_CLAIM_REGISTER_ENTITY,
+        stake_claim_for_node, stake_claim_for_runtime, stake_thresholds_for_node, stake_thresholds_for_runtime,
     },
     staking::{Account, EscrowAccount, StakeAccumulator, StakeThreshold, ThresholdKind, Thresholds},
 };
@@ -149,9 +149,9 @@ fn check_nodes(
         if !rules.is_valid(&id) {
             return Err(Error::unknown(format!("registry: node sanity check failed: ID {id} is invalid")));
         }
-        let entity = entities.get(&untrusted.entity_id).ok_or_else(|| {
-            Error::unknown(format!("registry: node sanity check failed node: {id} references a missing entity"))
-        })?;
+        let entity = entities
+            .get(&untrusted.entity_id)
+            .ok_or_else(|| Error::unknown(format!("registry: node sanity check failed node: {id} references a missing entity")))?;
         let (node, _) = verify_register_node(&rules, params, signed, entity, epoch, registered)
             .map_err(|e| wrap(&format!("registry: node sanity check failed: ID: {id}, error"), e))?;
         for key in [node.consensus.id, node.p2p.id, node.tls.pub_key] {

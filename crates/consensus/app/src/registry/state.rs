@@ -5,9 +5,7 @@
 use oasis_consensus_types::{
     entity::{Entity, SignedEntity},
     node::{MultiSignedNode, Node},
-    registry::{
-        ConsensusParameters, ERR_NO_SUCH_ENTITY, ERR_NO_SUCH_NODE, ERR_NO_SUCH_RUNTIME, NodeStatus, Runtime,
-    },
+    registry::{ConsensusParameters, ERR_NO_SUCH_ENTITY, ERR_NO_SUCH_NODE, ERR_NO_SUCH_RUNTIME, NodeStatus, Runtime},
 };
 use oasis_primitives::{cbor, hash::Hash, namespace::Namespace, pvss::Point, signature::PublicKey};
 use sha2::{Digest, Sha256};

@@ -86,9 +86,8 @@ fn check_whitelist(store: &Store, node: &Node, runtime: &Runtime, epoch: EpochTi
         if max == 0 {
             return Err(ERR_FORBIDDEN.into());
         }
-        let counts = |other: &Node| {
-            other.id != node.id && !other.is_expired(epoch) && other.runtime(&runtime.id).is_some() && other.has_roles(role)
-        };
+        let counts =
+            |other: &Node| other.id != node.id && !other.is_expired(epoch) && other.runtime(&runtime.id).is_some() && other.has_roles(role);
         let others = state::entity_nodes(store, &node.entity_id)?.iter().filter(|other| counts(other)).count();
         // This node is one more.
         if others >= usize::from(max) {

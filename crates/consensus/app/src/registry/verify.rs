@@ -142,8 +142,7 @@ pub fn verify_register_node(
     epoch: u64,
     lookup: &dyn Lookup,
 ) -> Result<(Node, Vec<Runtime>)> {
-    let node: Node =
-        signed.0.open(&rules.signatures, &REGISTER_NODE_SIGNATURE_CONTEXT).map_err(|_| Error::from(ERR_INVALID_SIGNATURE))?;
+    let node: Node = signed.0.open(&rules.signatures, &REGISTER_NODE_SIGNATURE_CONTEXT).map_err(|_| Error::from(ERR_INVALID_SIGNATURE))?;
     node.validate_basic(rules.strict_version()).map_err(|_| Error::from(ERR_INVALID_ARGUMENT))?;
     if entity.id != node.entity_id {
         return Err(ERR_INVALID_ARGUMENT.into());
@@ -272,11 +271,7 @@ fn verify_unique(node: &Node, lookup: &dyn Lookup) -> Result<()> {
         return Err(invalid("P2P, consensus and TLS keys not unique"));
     }
     let is_other = |found: Option<PublicKey>| found.is_some_and(|id| id != node.id);
-    let by_key = [
-        (consensus, "duplicate node consensus ID"),
-        (p2p, "duplicate node P2P ID"),
-        (tls, "duplicate node TLS public key"),
-    ];
+    let by_key = [(consensus, "duplicate node consensus ID"), (p2p, "duplicate node P2P ID"), (tls, "duplicate node TLS public key")];
     for (key, text) in by_key {
         let found = lookup.node_id_by_sub_key(&key).map_err(|e| wrap("failed to lookup node by subkey", e))?;
         if is_other(found) {
@@ -333,5 +328,7 @@ fn runtimes_kept(current: &[OrNil<NodeRuntime>], new: &[OrNil<NodeRuntime>]) -> 
         _ => false,
     };
     new.len() >= current.len()
-        && current.iter().all(|old| new.iter().rev().find(|rt| rt.id == old.id).is_some_and(|rt| same_tee(&old.capabilities, &rt.capabilities)))
+        && current
+            .iter()
+            .all(|old| new.iter().rev().find(|rt| rt.id == old.id).is_some_and(|rt| same_tee(&old.capabilities, &rt.capabilities)))
 }

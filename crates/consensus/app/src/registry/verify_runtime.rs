@@ -37,7 +37,8 @@ pub fn verify_runtime(rules: &Rules, params: &ConsensusParameters, runtime: &Run
         return Err(invalid("invalid TEE hardware"));
     }
     if runtime.tee_hardware == TeeHardware::INTEL_SGX {
-        let constraints: SgxConstraints = cbor::from_nil_slice(runtime.version.tee.0.as_deref()).map_err(|_| invalid("invalid SGX TEE constraints"))?;
+        let constraints: SgxConstraints =
+            cbor::from_nil_slice(runtime.version.tee.0.as_deref()).map_err(|_| invalid("invalid SGX TEE constraints"))?;
         if constraints.enclaves.is_empty() {
             return Err(ERR_NO_ENCLAVE_FOR_RUNTIME.with("invalid SGX TEE constraints").into());
         }
