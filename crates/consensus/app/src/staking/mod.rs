@@ -8,6 +8,7 @@ mod block;
 mod escrow_tx;
 mod fees;
 mod genesis;
+pub mod messages;
 mod nodes;
 pub mod pools;
 pub mod query;

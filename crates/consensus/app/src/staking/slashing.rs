@@ -2,7 +2,10 @@
 //!
 //! Source: go/consensus/tendermint/apps/staking/slashing.go, go/consensus/tendermint/apps/staking/state/state.go, `SlashEscrow`.
 
-use oasis_consensus_types::staking::{SlashReason, TakeEscrowEvent, slash_escrow as split_loss};
+use oasis_consensus_types::{
+    registry::FREEZE_FOREVER,
+    staking::{SlashReason, TakeEscrowEvent, slash_escrow as split_loss},
+};
 use oasis_primitives::{address::Address, quantity::Quantity};
 
 use super::{emit_unless_check, nodes, state};
@@ -10,6 +13,7 @@ use crate::{
     block::{Misbehaviour, MisbehaviourKind},
     context::Context,
     error::Result,
+    registry,
 };
 
 /// Moves up to `amount` base units of an account's active and debonding stake to the common pool; returns how much that was.
@@ -45,9 +49,9 @@ pub(super) fn on_misbehaviour(ctx: &mut Context<'_>, evidence: &Misbehaviour) ->
     }
     let penalty = state::params(ctx.store)?.slashing.get(&reason).cloned().unwrap_or_default();
     if penalty.freeze_interval > 0 {
-        status.freeze_end_time = ctx.env.last_epoch.checked_add(penalty.freeze_interval).unwrap_or(nodes::FREEZE_FOREVER);
+        status.freeze_end_time = ctx.env.last_epoch.checked_add(penalty.freeze_interval).unwrap_or(FREEZE_FOREVER);
     }
     slash_escrow(ctx, &Address::of_public_key(&node.entity_id), &penalty.amount)?;
-    nodes::set_status(ctx.store, &node.id, &status);
+    registry::state::set_node_status(ctx.store, &node.id, &status);
     Ok(())
 }
