@@ -12,6 +12,8 @@ pub mod event;
 pub mod gas;
 pub mod keymanager;
 pub mod registry;
+pub mod roothash;
+pub mod scheduler;
 pub mod staking;
 pub mod store;
 pub mod upgrade;
