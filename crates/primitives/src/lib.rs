@@ -1,5 +1,10 @@
 //! Encodings, hashes, keys and identities shared by every part of the network.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
+
 // Derived code names this crate by its own name.
 extern crate self as oasis_primitives;
 

@@ -124,7 +124,7 @@ impl Scanner<'_> {
             return None;
         }
         let offset = hours.checked_mul(60)?.checked_add(minutes)?;
-        Some(if west { -offset } else { offset })
+        Some(if west { offset.saturating_neg() } else { offset })
     }
 }
 

@@ -212,6 +212,7 @@ impl<K, V> NilMap<K, V> {
     }
 
     /// The entries, made where nil.
+    #[allow(clippy::should_implement_trait, reason = "the trait cannot make what is not there")]
     pub fn as_mut(&mut self) -> &mut BTreeMap<K, V> {
         self.0.get_or_insert_default()
     }

@@ -17,7 +17,7 @@ fn integer(d: &mut Decoder<'_>, target: &'static str) -> Result<i128, Error> {
             if i64::try_from(h.argument).is_err() {
                 return Err(Error::Overflow(target));
             }
-            Ok(-1 - i128::from(h.argument))
+            Ok(!i128::from(h.argument))
         }
         6 => {
             d.head()?;
@@ -30,7 +30,7 @@ fn integer(d: &mut Decoder<'_>, target: &'static str) -> Result<i128, Error> {
                 }
                 Some(_) => return Err(Error::Overflow(target)),
             };
-            Ok(if h.argument == 2 { magnitude } else { -1 - magnitude })
+            Ok(if h.argument == 2 { magnitude } else { !magnitude })
         }
         7 if h.info < 20 || h.info == 24 => {
             d.head()?;

@@ -1,5 +1,7 @@
 //! Picking points and scalars from a stream, proofs, and interpolation.
 
+#![allow(clippy::arithmetic_side_effects, reason = "points and scalars of the curve do not overflow")]
+
 use std::sync::LazyLock;
 
 use p256::{
