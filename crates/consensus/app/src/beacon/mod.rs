@@ -11,9 +11,6 @@ mod slashing;
 pub mod state;
 mod tx;
 
-#[cfg(test)]
-mod tests;
-
 use oasis_consensus_types::{
     beacon::{BACKEND_INSECURE, BACKEND_PVSS, ConsensusParameters, METHOD_PVSS_COMMIT, METHOD_PVSS_REVEAL, METHOD_SET_EPOCH},
     transaction::Transaction,
