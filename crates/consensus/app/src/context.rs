@@ -8,6 +8,7 @@ use oasis_consensus_types::{consensus::Parameters, transaction::Costs};
 use oasis_primitives::{
     address::Address,
     quantity::Quantity,
+    sgx::Policy,
     signature::{PublicKey, SignatureRules},
 };
 
@@ -55,6 +56,8 @@ pub struct Options {
     pub min_gas_price: Quantity,
     /// The node's own transaction signer.
     pub own_tx_signer: Option<PublicKey>,
+    /// Which attestations of enclaves count.
+    pub sgx: Policy,
     /// Whether each block ends with the supplementary sanity checks, and every how many blocks.
     pub supplementary_sanity_interval: Option<u64>,
 }

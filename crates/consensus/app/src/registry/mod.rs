@@ -23,7 +23,6 @@ use oasis_consensus_types::{
     },
     transaction::Transaction,
 };
-use oasis_primitives::sgx::Policy;
 
 pub use block::{begin_block, end_block};
 pub use genesis::{export, init_chain};
@@ -49,9 +48,4 @@ pub fn execute_tx(ctx: &mut Context<'_>, tx: &Transaction) -> Result<()> {
         METHOD_REGISTER_RUNTIME => tx_runtime::register_runtime(ctx, &tx.body()?),
         _ => Err(ERR_INVALID_ARGUMENT.into()),
     }
-}
-
-/// Which attestations count.
-fn sgx_policy(ctx: &Context<'_>) -> Policy {
-    Policy::new(ctx.env.options.debug)
 }

@@ -24,6 +24,7 @@ use crate::{
     context::Context,
     epoch::EpochTime,
     error::{Error, Result},
+    staking,
 };
 
 /// Accounts by address.
@@ -105,6 +106,24 @@ pub fn check_state(ctx: &Context<'_>, epoch: EpochTime) -> Result<()> {
     let entities = check_entities(&rules, &state::signed_entities(ctx.store)?)?;
     let mut registered = check_runtimes(&rules, &params, &state::runtimes(ctx.store)?, &state::suspended_runtimes(ctx.store)?)?;
     check_nodes(&rules, &params, &state::signed_nodes(ctx.store)?, &entities, &mut registered, epoch)
+}
+
+/// Checks that the claims on the stake of entities are those of what they registered.
+///
+/// Source: go/consensus/tendermint/apps/supplementarysanity/checks.go, `checkStakeClaims`.
+pub fn check_stake_state(ctx: &Context<'_>) -> Result<()> {
+    if state::params(ctx.store)?.debug_bypass_stake {
+        return Ok(());
+    }
+    let entities = state::entities(ctx.store)?;
+    let mut accounts = Accounts::new();
+    for entity in &entities {
+        let address = Address::of_public_key(&entity.id);
+        accounts.insert(address, staking::state::account(ctx.store, &address)?);
+    }
+    let runtimes = state::all_runtimes(ctx.store)?;
+    let thresholds = staking::state::thresholds(ctx.store)?;
+    check_stake(&entities, &accounts, &state::nodes(ctx.store)?, &runtimes.iter().collect::<Vec<_>>(), &thresholds, false)
 }
 
 /// Source: go/registry/api/sanity_check.go, `SanityCheckEntities`: by the rules of genesis even in the state.

@@ -77,7 +77,7 @@ impl Rules {
     pub fn of(ctx: &Context<'_>) -> Self {
         Self {
             signatures: ctx.env.rules.clone(),
-            sgx: super::sgx_policy(ctx),
+            sgx: ctx.env.options.sgx.clone(),
             debug: ctx.env.options.debug,
             now: ctx.now(),
             is_genesis: ctx.is_init_chain(),
