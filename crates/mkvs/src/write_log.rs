@@ -1,6 +1,6 @@
 //! Write logs: which keys a commit changed.
 
-use oasis_primitives::cbor::Cbor;
+use oasis_primitives::cbor::{Cbor, NilVec};
 
 /// A key and what was written there.
 ///
@@ -9,7 +9,7 @@ use oasis_primitives::cbor::Cbor;
 #[cbor(as_array)]
 pub struct LogEntry {
     /// The key.
-    pub key: Vec<u8>,
+    pub key: NilVec<u8>,
     /// The new value; none where the key was removed.
     pub value: Option<Vec<u8>>,
 }

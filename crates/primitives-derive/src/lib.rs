@@ -134,9 +134,9 @@ fn array_cbor(input: &DeriveInput, s: &Structure) -> Tokens {
         }
         impl #impl_generics ::oasis_primitives::cbor::Decode for #name #ty_generics #where_clause {
             fn decode(d: &mut ::oasis_primitives::cbor::Decoder<'_>) -> Result<Self, ::oasis_primitives::cbor::Error> {
-                d.array_structure(#count as u64)?;
+                let indefinite = d.array_structure(#count as u64)?;
                 let out = Self { #(#member: d.field(#key)?),* };
-                d.end_array_structure();
+                d.end_array_structure(indefinite);
                 Ok(out)
             }
         }

@@ -87,7 +87,7 @@ impl Tree {
         let write_log = std::mem::take(&mut self.pending)
             .into_iter()
             .filter(|(_, entry)| entry.value.is_some() || entry.existed)
-            .map(|(key, entry)| LogEntry { key: key.into_vec(), value: entry.value.map(|v| v.to_vec()) })
+            .map(|(key, entry)| LogEntry { key: key.into_vec().into(), value: entry.value.map(|v| v.to_vec()) })
             .collect();
         self.base = Root { version, hash, ..self.base };
         Ok(Commit { root: self.base, root_place: self.root_place(), write_log, nodes, removed: std::mem::take(&mut self.removed) })

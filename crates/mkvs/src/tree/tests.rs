@@ -104,8 +104,8 @@ proptest! {
                     // The write log leads from the last version to this one.
                     for entry in commit.write_log {
                         match entry.value {
-                            Some(v) => { committed.insert(entry.key, v); }
-                            None => prop_assert!(committed.remove(&entry.key).is_some()),
+                            Some(v) => { committed.insert(entry.key.into_vec(), v); }
+                            None => prop_assert!(committed.remove(entry.key.as_slice()).is_some()),
                         }
                     }
                     prop_assert_eq!(&committed, &model);

@@ -245,8 +245,9 @@ impl<'a> Decoder<'a> {
 
     /// Starts a structure that is written as an array of exactly `fields` elements.
     ///
-    /// The caller reads the elements and then calls [`Decoder::end_array_structure`].
-    pub fn array_structure(&mut self, fields: u64) -> Result<(), Error> {
+    /// The caller reads the elements and then calls [`Decoder::end_array_structure`] with what this returns: whether the
+    /// length is indefinite.
+    pub fn array_structure(&mut self, fields: u64) -> Result<bool, Error> {
         let start = self.at;
         let mut items = self.array()?;
         let found = match items.left {
@@ -266,12 +267,12 @@ impl<'a> Decoder<'a> {
             self.at = start;
             return Err(Error::WrongArrayLength { expected: fields, found });
         }
-        Ok(())
+        Ok(items.left.is_none())
     }
 
     /// Ends a structure that is written as an array, passing over the break of an indefinite length.
-    pub fn end_array_structure(&mut self) {
-        if self.data.get(self.at) == Some(&0xff) {
+    pub fn end_array_structure(&mut self, indefinite: bool) {
+        if indefinite && self.data.get(self.at) == Some(&0xff) {
             self.at = self.at.saturating_add(1);
         }
     }
