@@ -18,4 +18,6 @@ pub mod roothash;
 pub mod scheduler;
 pub mod staking;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod upgrade;

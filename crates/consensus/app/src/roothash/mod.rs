@@ -22,3 +22,6 @@ pub const APP_NAME: &str = "999_roothash";
 
 /// The methods that the app takes.
 pub const METHODS: &[&str] = &oasis_consensus_types::roothash::METHODS;
+
+#[cfg(test)]
+mod tests;

@@ -146,3 +146,6 @@ fn diff_validators(current: &BTreeMap<PublicKey, i64>, pending: &BTreeMap<Public
     let sorted: BTreeMap<PublicKey, i64> = removed.chain(changed).collect();
     sorted.into_iter().map(|(public_key, power)| ValidatorUpdate { public_key, power }).collect()
 }
+
+#[cfg(test)]
+mod tests;
