@@ -4,8 +4,9 @@ use oasis_consensus_types::{
     node::{MultiSignedNode, Node, Roles},
     registry::{GovernanceModel, Runtime, RuntimeKind},
     roothash::{
-        self as api, ConsensusParameters, ERR_DUPLICATE_EVIDENCE, ERR_INVALID_EVIDENCE, ERR_NO_EXECUTOR_POOL, ERR_PROPOSER_TIMEOUT_NOT_ALLOWED,
-        EquivocationExecutorEvidence, Evidence, ExecutorCommit, ExecutorProposerTimeoutRequest, HeaderType, RuntimeState,
+        self as api, ConsensusParameters, ERR_DUPLICATE_EVIDENCE, ERR_INVALID_EVIDENCE, ERR_NO_EXECUTOR_POOL,
+        ERR_PROPOSER_TIMEOUT_NOT_ALLOWED, EquivocationExecutorEvidence, Evidence, ExecutorCommit, ExecutorProposerTimeoutRequest,
+        HeaderType, RuntimeState,
         commitment::{ComputeBody, ComputeResultsHeader, ExecutorCommitment, PROPOSED_BATCH_CONTEXT, Pool, ProposedBatch},
         receipt::RECEIPT_CONTEXT,
     },
@@ -24,11 +25,7 @@ use oasis_primitives::{
 
 use super::{end_block, execute_tx, export, messages, state};
 use crate::{
-    context::Mode,
-    error::Result,
-    registry::state as registry_state,
-    scheduler::state as scheduler_state,
-    staking::state as staking_state,
+    context::Mode, error::Result, registry::state as registry_state, scheduler::state as scheduler_state, staking::state as staking_state,
     testing::World,
 };
 

@@ -14,7 +14,7 @@ use oasis_primitives::{
     drbg::{Hash, HmacDrbg},
     mathrand::MathRand,
     namespace::Namespace,
-    sgx::{Policy, Time},
+    sgx::Time,
     signature::PublicKey,
 };
 
@@ -163,9 +163,8 @@ fn is_suitable_executor(ctx: &Context<'_>, node: &Node, runtime: &Runtime) -> bo
     match (&registered.capabilities.tee, runtime.tee_hardware) {
         (tee, TeeHardware::INVALID) => tee.is_none(),
         (Some(tee), hardware) => {
-            let policy = Policy::new(ctx.env.options.debug);
             let now = Time { seconds: ctx.now().seconds, nanos: ctx.now().nanos };
-            tee.hardware == hardware && tee.verify(now, runtime.version.tee.0.as_deref(), &policy).is_ok()
+            tee.hardware == hardware && tee.verify(now, runtime.version.tee.0.as_deref(), &ctx.env.options.sgx).is_ok()
         }
         (None, _) => false,
     }

@@ -18,11 +18,7 @@ use oasis_primitives::{
 
 use super::{begin_block, diff_validators, end_block, state};
 use crate::{
-    beacon::state as beacon_state,
-    block::BeginBlock,
-    context::Mode,
-    registry::state as registry_state,
-    staking::state as staking_state,
+    beacon::state as beacon_state, block::BeginBlock, context::Mode, registry::state as registry_state, staking::state as staking_state,
     testing::World,
 };
 
@@ -165,7 +161,8 @@ fn committees_have_workers_then_backup_workers_and_are_announced() {
     let members = committee(&world, CommitteeKind::COMPUTE_EXECUTOR).unwrap();
     assert_eq!(members.iter().map(|m| m.0.0).collect::<Vec<_>>(), [1, 1, 1, 2, 2]);
     let expected = super::permutation(&[7; 32], &runtime_id(), b"EkS-ABCI-ComputeWorker", 6).unwrap();
-    let nodes: Vec<PublicKey> = registry_state::nodes(&world.store).unwrap().iter().filter(|n| n.id != key(b'n', 0)).map(|n| n.id).collect();
+    let nodes: Vec<PublicKey> =
+        registry_state::nodes(&world.store).unwrap().iter().filter(|n| n.id != key(b'n', 0)).map(|n| n.id).collect();
     assert_eq!(members[..3].iter().map(|m| m.1).collect::<Vec<_>>(), expected[..3].iter().map(|i| nodes[*i]).collect::<Vec<_>>());
     assert_eq!(committee(&world, CommitteeKind::STORAGE).unwrap().len(), 1);
 }
