@@ -11,6 +11,7 @@ pub mod error;
 pub mod event;
 pub mod executor;
 pub mod gas;
+pub mod genesis;
 pub mod governance;
 pub mod keymanager;
 pub mod registry;

@@ -20,11 +20,9 @@ use crate::{
     context::{Context, missing},
     epoch::EPOCH_INVALID,
     error::{Error, Result},
-    registry,
+    registry, scheduler,
 };
 
-/// The scheduler's key of the current validators and their voting power.
-const KEY_CURRENT_VALIDATORS: &[u8] = &[0x61];
 /// What the entropy that orders validators of equal power is mixed with.
 const VALIDATOR_ENTROPY_CONTEXT: &[u8] = b"EkB-validator";
 
@@ -220,7 +218,7 @@ fn start_round(ctx: &mut Context<'_>, params: &ConsensusParameters, last: Option
 /// The validators of highest power that have a beacon key and have not failed; their points and node keys.
 fn draw(ctx: &Context<'_>, params: &PvssParameters, round: &PvssState) -> Result<(Vec<oasis_primitives::pvss::Point>, Vec<PublicKey>)> {
     let entropy = state::find_beacon(ctx.store)?;
-    let mut validators: BTreeMap<PublicKey, i64> = ctx.store.get_cbor(KEY_CURRENT_VALIDATORS)?.unwrap_or_default();
+    let mut validators = scheduler::state::current_validators(ctx.store)?;
     let mut candidates = force(ctx, params, &mut validators)?;
     candidates.extend(by_voting_power(&validators, entropy.as_deref().unwrap_or_default())?);
 
