@@ -17,6 +17,9 @@ pub mod slashing;
 pub mod state;
 mod tx;
 
+#[cfg(test)]
+mod tests;
+
 pub use accumulator::StakeAccumulatorCache;
 pub use auth::{authenticate_tx, post_execute_tx};
 pub use block::{begin_block, end_block};
