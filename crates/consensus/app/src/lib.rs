@@ -19,6 +19,7 @@ pub mod roothash;
 pub mod scheduler;
 pub mod staking;
 pub mod store;
+pub mod supplementarysanity;
 #[cfg(test)]
 mod testing;
 pub mod upgrade;

@@ -11,7 +11,7 @@ use crate::{
     context::Context,
     epoch::EpochTime,
     error::Result,
-    governance, keymanager, registry, roothash, scheduler, staking, upgrade,
+    governance, keymanager, registry, roothash, scheduler, staking, supplementarysanity, upgrade,
 };
 
 /// An app that takes transactions.
@@ -91,6 +91,7 @@ pub(super) fn end_block(ctx: &mut Context<'_>) -> Result<Vec<ValidatorUpdate>> {
     governance::end_block(ctx)?;
     keymanager::end_block(ctx)?;
     roothash::end_block(ctx)?;
+    supplementarysanity::end_block(ctx)?;
     Ok(updates)
 }
 
