@@ -23,3 +23,6 @@ pub const APP_NAME: &str = "300_governance";
 fn emit<T: Encode>(ctx: &mut Context<'_>, kind: &str, event: &T) {
     ctx.emit(Event::new(APP_NAME).typed(kind, event));
 }
+
+#[cfg(test)]
+mod tests;

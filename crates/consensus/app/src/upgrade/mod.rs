@@ -161,3 +161,6 @@ pub fn consensus_upgrade(ctx: &mut Context<'_>, epoch: EpochTime) -> Result<()> 
     ctx.block.upgrader = Some(upgrader);
     result
 }
+
+#[cfg(test)]
+mod tests;
