@@ -16,6 +16,9 @@ mod tx_runtime;
 pub mod verify;
 pub mod verify_runtime;
 
+#[cfg(test)]
+mod tests;
+
 use oasis_consensus_types::{
     registry::{
         self as api, ERR_INVALID_ARGUMENT, METHOD_DEREGISTER_ENTITY, METHOD_REGISTER_ENTITY, METHOD_REGISTER_NODE, METHOD_REGISTER_RUNTIME,
