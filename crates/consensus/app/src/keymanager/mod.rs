@@ -9,6 +9,9 @@ pub mod state;
 pub mod status;
 mod tx;
 
+#[cfg(test)]
+mod tests;
+
 use oasis_consensus_types::{
     keymanager::{self as api, METHOD_UPDATE_POLICY, Status},
     transaction::Transaction,
