@@ -238,7 +238,7 @@ fn decompress(data: &[u8]) -> Result<Vec<NilVec<u8>>, String> {
     Ok(entries)
 }
 
-/// Checks a chunk and gives its nodes, named by their hashes.
+/// Checks a chunk and gives its nodes, named by their hashes among those of the root's version ([`Place::by_hash`]).
 ///
 /// Source: go/storage/mkvs/checkpoint/chunk.go, `restoreChunk`, `doRestoreChunk`.
 pub fn restore_chunk(chunk: &ChunkMetadata, data: &[u8]) -> Result<Vec<NewNode>, CheckpointError> {
@@ -249,11 +249,12 @@ pub fn restore_chunk(chunk: &ChunkMetadata, data: &[u8]) -> Result<Vec<NewNode>,
     let entries = decompress(data).map_err(CheckpointError::ChunkProofVerificationFailed)?;
     let proof = Proof { untrusted_root: chunk.root.hash, entries: entries.into() };
     let root = proof::verify_link(chunk.root.hash, &proof).map_err(|e| CheckpointError::ChunkProofVerificationFailed(e.to_string()))?;
+    let place = Place::by_hash(chunk.root.version);
     let mut nodes = Vec::new();
     let mut stack = vec![&root];
     while let Some(link) = stack.pop() {
         let (Some(node), Some(hash)) = (link.node(), link.hash()) else { continue };
-        nodes.push(NewNode { key: NodeKey { place: Place::BY_HASH, hash }, data: node.to_stored() });
+        nodes.push(NewNode { key: NodeKey { place, hash }, data: node.to_stored_at(place) });
         if let Node::Internal(node) = &**node {
             stack.extend([&node.right, &node.left]);
         }

@@ -395,13 +395,19 @@ impl Node {
 
     /// The encoding in stores.
     pub fn to_stored(&self) -> Vec<u8> {
+        self.to_stored_at(Place::BY_HASH)
+    }
+
+    /// Like [`Node::to_stored`]; children that are known by their hash only are at a place.
+    pub fn to_stored_at(&self, by_hash: Place) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);
         self.compact(&mut out);
         if let Self::Internal(node) = self {
             for link in [&node.left, &node.right] {
-                match link.key() {
+                let key = link.key().map(|key| if key.place == Place::BY_HASH { NodeKey { place: by_hash, ..key } } else { key });
+                match key {
                     None => out.push(LINK_EMPTY),
-                    Some(key) if key.place.is_by_hash() => {
+                    Some(key) if key.place == Place::BY_HASH => {
                         out.push(LINK_BY_HASH);
                         out.extend_from_slice(key.hash.as_ref());
                     }

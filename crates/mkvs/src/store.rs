@@ -24,8 +24,13 @@ pub struct Place {
 }
 
 impl Place {
-    /// The node is kept under its hash.
+    /// The node is kept under its hash, among those of all versions.
     pub const BY_HASH: Self = Self { version: u64::MAX, batch: u32::MAX, index: u32::MAX };
+
+    /// The node is kept under its hash, among those that came with a version.
+    pub fn by_hash(version: u64) -> Self {
+        Self { version, ..Self::BY_HASH }
+    }
 
     /// Whether the node is kept under its hash.
     pub fn is_by_hash(&self) -> bool {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Result, ensure};
 use oasis_mkvs::{
-    MemoryStore, Root, RootType, Tree, WriteLog,
+    MemoryStore, Place, Root, RootType, Tree, WriteLog,
     checkpoint::{Creator, Metadata, Restorer},
     proof::{GetPrefixesRequest, GetRequest, IterateRequest, ProofResponse, verify},
 };
@@ -141,7 +141,7 @@ fn run_checkpoint(tree: &Tree, checkpoint: &Checkpoint, namespace: &[u8]) -> Res
         done = restored.done;
     }
     ensure!(done);
-    let copy = Tree::with_root(store, metadata.root);
+    let copy = Tree::with_root_at(store, metadata.root, Place::by_hash(metadata.root.version));
     let all = |tree: &Tree| tree.iter().map(|i| i.map(|(k, v)| (k.to_vec(), v.to_vec()))).collect::<Result<BTreeMap<_, _>, _>>();
     ensure!(all(&copy)? == all(tree)?);
     Ok(())

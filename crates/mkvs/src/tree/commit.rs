@@ -16,6 +16,8 @@ use crate::{
 pub struct Commit {
     /// The new root.
     pub root: Root,
+    /// The batch number that the commit was given.
+    pub batch: u32,
     /// Where the root node is; none where the tree is empty.
     pub root_place: Option<Place>,
     /// The keys changed, in order. A key that was neither there before nor is there now is left out.
@@ -90,7 +92,7 @@ impl Tree {
             .map(|(key, entry)| LogEntry { key: key.into_vec().into(), value: entry.value.map(|v| v.to_vec()) })
             .collect();
         self.base = Root { version, hash, ..self.base };
-        Ok(Commit { root: self.base, root_place: self.root_place(), write_log, nodes, removed: std::mem::take(&mut self.removed) })
+        Ok(Commit { root: self.base, batch, root_place: self.root_place(), write_log, nodes, removed: std::mem::take(&mut self.removed) })
     }
 }
 

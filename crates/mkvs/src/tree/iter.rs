@@ -6,6 +6,7 @@ use super::{Tree, check_key};
 use crate::{
     Error, bits,
     node::{Leaf, Link, Node},
+    store::NodeKey,
 };
 
 /// Goes through keys in order. An error ends it.
@@ -75,6 +76,41 @@ impl Tree {
         prefix: &'a [u8],
     ) -> Result<impl Iterator<Item = Result<(&'a [u8], &'a Arc<[u8]>), Error>> + 'a, Error> {
         Ok(self.iter_from(prefix)?.take_while(move |item| item.as_ref().map_or(true, |(key, _)| key.starts_with(prefix))))
+    }
+}
+
+/// Goes through nodes, parents before children.
+struct NodeKeys<'a> {
+    tree: &'a Tree,
+    todo: Vec<Link>,
+}
+
+impl Tree {
+    /// The names of all nodes that were committed, each read from the store and checked, and none kept in memory.
+    pub fn node_keys(&self) -> impl Iterator<Item = Result<NodeKey, Error>> + '_ {
+        NodeKeys { tree: self, todo: vec![self.root.clone()] }
+    }
+}
+
+impl Iterator for NodeKeys<'_> {
+    type Item = Result<NodeKey, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let link = self.todo.pop()?;
+            match self.tree.resolve(&link) {
+                Ok(None) => continue,
+                Ok(Some(Node::Internal(node))) => self.todo.extend([node.right.clone(), node.left.clone()]),
+                Ok(Some(Node::Leaf(_))) => {}
+                Err(error) => {
+                    self.todo.clear();
+                    return Some(Err(error));
+                }
+            }
+            if let Some(key) = link.key() {
+                return Some(Ok(key));
+            }
+        }
     }
 }
 

@@ -1,0 +1,102 @@
+//! The log-structured merge tree of `fjall`.
+
+use std::path::{Path, PathBuf};
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+
+use super::{Batch, Durability, Engine, Table, Visitor};
+use crate::Error;
+
+/// Memory for writes not yet in tables, in bytes, for nodes and for each of the other tables.
+const NODES_BUFFER: u64 = 16 << 20;
+const OTHER_BUFFER: u64 = 4 << 20;
+/// Journal files are kept until their content is in tables, up to this many bytes.
+const JOURNAL_BYTES: u64 = 64 << 20;
+
+/// A database of `fjall`: one keyspace a table, one journal for all, so that a batch over several tables is atomic.
+pub struct Fjall {
+    path: PathBuf,
+    database: Database,
+    nodes: Keyspace,
+    index: Keyspace,
+    app: Keyspace,
+}
+
+impl Fjall {
+    /// Opens a database in a directory.
+    pub fn open(path: &Path, cache_bytes: u64) -> Result<Self, Error> {
+        let failed = |e: fjall::Error| Error::engine(path, describe(&e));
+        let database = Database::builder(path)
+            .cache_size(cache_bytes)
+            .worker_threads(1)
+            .max_cached_files(Some(64))
+            .max_journaling_size(JOURNAL_BYTES)
+            .open()
+            .map_err(failed)?;
+        let keyspace = |name: &str, buffer: u64| {
+            // Nearly all keys that are looked up exist, so that filters of the last level would be in vain.
+            database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(buffer).expect_point_read_hits(true))
+        };
+        let nodes = keyspace("nodes", NODES_BUFFER).map_err(failed)?;
+        let index = keyspace("index", OTHER_BUFFER).map_err(failed)?;
+        let app = keyspace("app", OTHER_BUFFER).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), database, nodes, index, app })
+    }
+
+    fn table(&self, table: Table) -> &Keyspace {
+        match table {
+            Table::Nodes => &self.nodes,
+            Table::Index => &self.index,
+            Table::App => &self.app,
+        }
+    }
+
+    fn failed(&self, error: fjall::Error) -> Error {
+        Error::engine(&self.path, describe(&error))
+    }
+}
+
+/// The engine's errors in words for those that an operator can do something about.
+fn describe(error: &fjall::Error) -> String {
+    match error {
+        fjall::Error::Locked => "another process has it open".to_owned(),
+        fjall::Error::InvalidVersion(_) => "not a database of this program, or of another version of its engine".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+impl Engine for Fjall {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let value = self.table(table).get(key).map_err(|e| self.failed(e))?;
+        Ok(value.map(|v| v.to_vec()))
+    }
+
+    fn scan(&self, table: Table, prefix: &[u8], visit: Visitor<'_>) -> Result<(), Error> {
+        for item in self.table(table).prefix(prefix) {
+            let (key, value) = item.into_inner().map_err(|e| self.failed(e))?;
+            if !visit(&key, &value) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, batch: Batch, durability: Durability) -> Result<(), Error> {
+        let mode = match durability {
+            Durability::Process => PersistMode::Buffer,
+            Durability::Sync => PersistMode::SyncData,
+        };
+        let mut writes = self.database.batch().durability(Some(mode));
+        for (table, key, value) in batch.writes {
+            match value {
+                Some(value) => writes.insert(self.table(table), key, value),
+                None => writes.remove(self.table(table), key),
+            }
+        }
+        writes.commit().map_err(|e| self.failed(e))
+    }
+
+    fn sync(&self) -> Result<(), Error> {
+        self.database.persist(PersistMode::SyncData).map_err(|e| self.failed(e))
+    }
+}
