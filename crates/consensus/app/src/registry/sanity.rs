@@ -78,11 +78,11 @@ pub fn check_genesis(
     let mut registered = check_runtimes(rules, params, &genesis.runtimes, &genesis.suspended_runtimes)?;
     check_nodes(rules, params, &genesis.nodes, &entities, &mut registered, base_epoch)?;
 
-    for id in entities.keys().filter(|id| blacklist.contains(id)) {
+    if let Some(id) = entities.keys().find(|id| blacklist.contains(id)) {
         return Err(Error::unknown(format!("registry: sanity check failed: entity public key blacklisted: '{id}'")));
     }
     let runtimes: Vec<&Runtime> = genesis.runtimes.iter().chain(&genesis.suspended_runtimes).collect();
-    for runtime in runtimes.iter().filter(|rt| blacklist.contains(&rt.entity_id)) {
+    if let Some(runtime) = runtimes.iter().find(|rt| blacklist.contains(&rt.entity_id)) {
         let (id, entity) = (runtime.id, runtime.entity_id);
         return Err(Error::unknown(format!("registry: sanity check failed: runtime '{id}' owned by blacklisted entity: '{entity}'")));
     }
