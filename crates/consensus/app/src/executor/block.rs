@@ -74,7 +74,12 @@ impl<T: VersionedTree> Executor<T> {
     pub fn seal(&mut self) -> Result<&Commit> {
         if self.sealed.is_none() {
             let mut changes = std::mem::take(&mut self.genesis_changes);
+            let first = !changes.is_empty();
             changes.extend(self.tree.apply(self.store.take_changes())?);
+            if first {
+                // What genesis made and the first block removed was never there.
+                changes.retain(|_, change| change.is_some());
+            }
             let root = self.tree.root()?;
             self.sealed = Some(Commit { root, changes });
         }
