@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Commit, CommitState, Error, Point, PubVerShare, Reveal, Scalar, base_point,
-    group::{extend, interpolate_at_zero, verify_proof},
+    batch::{Claim, first_wrong},
+    group::{extend, interpolate_at_zero},
     messages::DecryptedShares,
 };
 use crate::cbor::{Cbor, NilVec};
@@ -85,12 +86,14 @@ impl Instance {
         let shares = (0..count).map(|index| commit.share(index)).collect::<Result<Vec<_>, _>>()?;
         let known = shares.iter().take(self.threshold()?).map(|s| s.poly_v.projective()).collect();
         let polynomial = extend(known, count);
-        let base = base_point();
-        for (index, ((share, participant), value)) in shares.iter().zip(&self.participants).zip(&polynomial).enumerate() {
-            // The encrypted share carries the same exponent as the polynomial's value.
-            if !verify_proof(&share.share(), &base, participant, value, &share.v) {
-                return Err(Error::new(format!("failed to verify encrypted share ({}:{index})", commit.index)));
-            }
+        let proofs: Vec<PubVerShare> = shares.iter().map(|share| share.share()).collect();
+        // The encrypted share carries the same exponent as the polynomial's value.
+        let claims: Vec<Claim<'_>> = (proofs.iter().zip(&self.participants).zip(&polynomial))
+            .map(|((proof, participant), value)| Claim { proof, h: participant, xg: *value, xh: &proof.v })
+            .collect();
+        let bound: Vec<&Point> = shares.iter().map(|share| &share.poly_v).collect();
+        if let Some(index) = first_wrong(&base_point(), &claims, &bound) {
+            return Err(Error::new(format!("failed to verify encrypted share ({}:{index})", commit.index)));
         }
         Ok(())
     }
@@ -134,13 +137,15 @@ impl Instance {
             shares.push((*dealer, share.ok_or_else(|| Error::new(format!("share {dealer} is missing or malformed")))?));
         }
         let generator = Point::from_projective(&ProjectivePoint::GENERATOR);
+        let mut claims = Vec::new();
         for (dealer, share) in &shares {
             let commit = self.commits.get(dealer).and_then(|state| state.commit.as_ref());
             let commit = commit.ok_or_else(|| Error::new(format!("reveal for missing commit: {dealer}")))?;
             let encrypted = commit.share(position)?;
-            if !verify_proof(share, &generator, &share.v, &participant.projective(), &encrypted.v) {
-                return Err(Error::new(format!("failed to verify decrypted share ({}:{dealer})", reveal.index)));
-            }
+            claims.push(Claim { proof: share, h: &share.v, xg: participant.projective(), xh: &encrypted.v });
+        }
+        if let Some((dealer, _)) = first_wrong(&generator, &claims, &[participant]).and_then(|index| shares.get(index)) {
+            return Err(Error::new(format!("failed to verify decrypted share ({}:{dealer})", reveal.index)));
         }
         Ok(shares)
     }

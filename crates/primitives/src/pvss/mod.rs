@@ -5,6 +5,7 @@
 //!
 //! Source: go/common/crypto/pvss, and under it go.dedis.ch/kyber v3.0.13 (`share`, `share/pvss`, `proof/dleq`, `group/nist`).
 
+mod batch;
 mod dealer;
 mod group;
 mod instance;
