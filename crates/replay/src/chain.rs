@@ -8,6 +8,7 @@ use std::{
     path::Path,
 };
 
+use oasis_consensus_engine::proto::{self, Block, Timestamp};
 use oasis_primitives::hash::Hash;
 
 use crate::{
@@ -74,6 +75,7 @@ pub struct ChainReader<R> {
     items: Items<StrictGzip<R>>,
     header: ChainHeader,
     next: i64,
+    first: Option<RecordedBlock>,
 }
 
 /// Opens a chain file.
@@ -90,7 +92,7 @@ impl<R: BufRead> ChainReader<R> {
         let mut items = Items::new(gzip);
         let header = read_header(&mut items)?;
         let next = header.initial_height;
-        Ok(Self { items, header, next })
+        Ok(Self { items, header, next, first: None })
     }
 
     /// The file's header.
@@ -98,8 +100,20 @@ impl<R: BufRead> ChainReader<R> {
         &self.header
     }
 
+    /// The time of the first block, before any block was taken; nothing where the block is none.
+    pub fn first_time(&mut self) -> Result<Option<Timestamp>, Refused> {
+        if self.first.is_none() && self.next == self.header.initial_height {
+            self.first = self.next_block()?;
+        }
+        let block = self.first.as_ref().and_then(|b| proto::decode::<Block>(&b.block).ok());
+        Ok(block.map(|b| b.header.time))
+    }
+
     /// The next block; nothing after the last one, when the file ends there as it should.
     pub fn next_block(&mut self) -> Result<Option<RecordedBlock>, Refused> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
         let place = Place::Height(self.next.min(self.header.last_height));
         if self.next > self.header.last_height {
             let end = self.items.at_end().map_err(|(e, f)| Refused::new(place, "end of file", e, f))?;

@@ -1,5 +1,6 @@
 //! Recorded networks: reading chain files, verifying their blocks, and computing them again.
 
+mod app;
 mod chain;
 mod compare;
 mod decode;
@@ -13,6 +14,7 @@ mod progress;
 mod run;
 mod verify;
 
+pub use app::{AppMachine, Network};
 pub use chain::{ChainHeader, ChainReader, Change, RecordedBlock, open};
 pub use difference::{Difference, KeyDifference};
 pub use error::{Place, Refused, ReplayError};

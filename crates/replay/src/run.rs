@@ -9,10 +9,11 @@ use std::{
 
 use oasis_consensus_engine::{ChainState, CheckedBlock, EngineGenesis, InitChainResponse};
 use oasis_consensus_types::consensus::TENDERMINT_APP_VERSION;
-use oasis_primitives::hash::Hash;
+use oasis_primitives::{hash::Hash, signature::SignatureRules};
 use serde_json::{Value, json};
 
 use crate::{
+    app::Network,
     chain::{ChainReader, RecordedBlock},
     compare,
     difference::Difference,
@@ -72,8 +73,8 @@ impl std::fmt::Display for Summary {
 pub struct Replay<'a> {
     /// Name of the chain file, for errors.
     pub file: String,
-    /// The engine's genesis document.
-    pub genesis: EngineGenesis,
+    /// The network.
+    pub network: &'a Network,
     /// The last height to replay; nothing for all.
     pub to: Option<i64>,
     /// The log of a run that can be continued.
@@ -99,10 +100,6 @@ impl Replay<'_> {
         if !(initial..=last).contains(&to) {
             return Err(ReplayError::Other(format!("{}: height {to}: expected {initial} to {last}", self.file)));
         }
-        if self.genesis.initial_height != initial {
-            let expected = self.genesis.initial_height;
-            return Err(self.refused(Refused::new(Place::Header, "initial_height", expected, initial)));
-        }
         let from = machine.height();
         let app_hash = if from == 0 {
             let root = machine.init_chain().map_err(|message| self.stopped(initial, message))?;
@@ -111,11 +108,11 @@ impl Replay<'_> {
             None
         };
         let digests = self.log.as_ref().map(|l| l.digests().to_vec()).unwrap_or_default();
-        let genesis = self.genesis.clone();
+        let (genesis, rules) = (self.network.engine.clone(), self.network.rules.clone());
         let mut summary = Summary { blocks: 0, transactions: 0, from, to: from.max(to), elapsed: Duration::ZERO };
         thread::scope(|scope| {
             let (sender, receiver) = sync_channel(WAITING);
-            let feed = Feed { genesis, app_hash, from, to, digests };
+            let feed = Feed { genesis, rules, app_hash, from, to, digests };
             scope.spawn(move || feed.run(reader, &sender));
             self.execute(&receiver, machine, &mut summary)
         })?;
@@ -192,6 +189,7 @@ fn merge(results: Option<Difference>, diff: Option<Difference>) -> Option<Differ
 /// Reads and verifies blocks.
 struct Feed {
     genesis: EngineGenesis,
+    rules: SignatureRules,
     app_hash: Option<Hash>,
     from: i64,
     to: i64,
@@ -224,13 +222,12 @@ impl Feed {
         verifier: &mut Option<BlockVerifier>,
         sender: &SyncSender<Message>,
     ) -> Result<(), Stop> {
-        let context = reader.header().chain_context.clone();
         let initial = reader.header().initial_height;
         while let Some(recorded) = reader.next_block()? {
             let height = recorded.height;
             let verifier = match verifier {
                 Some(verifier) => verifier,
-                None => verifier.insert(BlockVerifier::new(self.state(&recorded)?, &context)),
+                None => verifier.insert(BlockVerifier::new(self.state(&recorded)?, self.rules.clone())),
             };
             let known = usize::try_from(height - initial).ok().and_then(|i| self.digests.get(i));
             if height <= self.from {

@@ -9,11 +9,10 @@ use oasis_consensus_engine::{
     ByzantineValidator, ChainState, CheckedBlock, CommitTarget, RecentBlocks, SignatureCheck, VoteInfo, decode_commit, decode_responses,
     proto::{self, AbciResponses, Commit, ValidatorSetMessage},
 };
-use oasis_consensus_types::transaction::{SIGNATURE_CONTEXT, SignedTransaction};
+use oasis_consensus_app::executor::{PreparedTx, Preparer};
 use oasis_primitives::{
-    cbor,
     hash::Hash,
-    signature::{BatchVerifier, ChainContext, PublicKey, RawSignature, SigningContext, Verified},
+    signature::{BatchVerifier, PublicKey, SignatureRules, Verified},
 };
 
 use crate::{
@@ -45,7 +44,9 @@ pub struct VerifiedBlock {
     pub diff: Vec<Change>,
     /// Hash over the chain file to this block.
     pub digest: Hash,
-    /// Signatures of transactions that hold.
+    /// Its transactions, decoded and their signatures verified.
+    pub txs: Vec<PreparedTx>,
+    /// Signatures inside of transactions that hold.
     pub verified: Arc<Verified>,
 }
 
@@ -56,14 +57,11 @@ impl VerifiedBlock {
     }
 }
 
-/// A signature of a transaction, over its hash with the context.
-struct TxSignature(PublicKey, Hash, RawSignature);
-
 /// Follows a recorded network from block to block.
 pub struct BlockVerifier {
     state: ChainState,
     history: RecentBlocks,
-    context: Option<SigningContext>,
+    rules: SignatureRules,
     last_validators: Option<ValidatorSetMessage>,
     last_seen: Vec<SignatureCheck>,
     group: Group,
@@ -74,17 +72,16 @@ struct Group {
     blocks: Vec<VerifiedBlock>,
     bytes: usize,
     votes: Vec<(i64, SignatureCheck)>,
-    txs: Vec<TxSignature>,
+    txs: usize,
 }
 
 impl BlockVerifier {
-    /// Begins before the first block. The chain context is that of the network's transactions.
-    pub fn new(state: ChainState, chain_context: &str) -> Self {
-        let chain = ChainContext::new(chain_context).unwrap_or_default();
+    /// Begins before the first block. The rules are those of the network's transactions.
+    pub fn new(state: ChainState, rules: SignatureRules) -> Self {
         Self {
             state,
             history: RecentBlocks::default(),
-            context: SIGNATURE_CONTEXT.prepare(&chain).ok(),
+            rules,
             last_validators: None,
             last_seen: Vec::new(),
             group: Group::default(),
@@ -123,9 +120,9 @@ impl BlockVerifier {
 
         let next = self.state.after_block(&block, &results, recorded.state_root.as_ref());
         let next = next.map_err(|e| refuse("results", e))?;
-        self.collect_txs(&block);
         self.history.push(&self.state, &block);
         let group = &mut self.group;
+        group.txs += block.txs().len();
         group.votes.extend(votes.into_iter().map(|c| (height, c)));
         group.bytes += recorded.block.len() + recorded.results.len();
         group.bytes += recorded.diff.iter().map(|(k, v)| k.len() + v.as_ref().map_or(0, Vec::len)).sum::<usize>();
@@ -137,6 +134,7 @@ impl BlockVerifier {
             state_root: recorded.state_root,
             diff: recorded.diff,
             digest: recorded.digest,
+            txs: Vec::new(),
             verified: Arc::default(),
         });
         self.state = next;
@@ -146,12 +144,12 @@ impl BlockVerifier {
     /// Whether enough blocks wait for their signatures.
     pub fn is_full(&self) -> bool {
         let group = &self.group;
-        group.blocks.len() >= MAX_BLOCKS || group.bytes >= MAX_BYTES || group.votes.len() + group.txs.len() >= MAX_SIGNATURES
+        group.blocks.len() >= MAX_BLOCKS || group.bytes >= MAX_BYTES || group.votes.len() + group.txs >= MAX_SIGNATURES
     }
 
     /// Verifies the signatures that wait; gives the blocks in order, and why the one after them is refused.
     pub fn flush(&mut self) -> (Vec<VerifiedBlock>, Option<Refused>) {
-        let Group { mut blocks, votes, txs, .. } = mem::take(&mut self.group);
+        let Group { mut blocks, votes, .. } = mem::take(&mut self.group);
         let mut batch = BatchVerifier::new();
         for (_, c) in &votes {
             batch.push_tendermint(&PublicKey(c.public_key), &c.message, &c.signature);
@@ -165,19 +163,14 @@ impl BlockVerifier {
                 blocks.retain(|b| b.height() < *height);
             }
         }
-        let mut batch = BatchVerifier::new();
-        for TxSignature(key, prehash, signature) in &txs {
-            batch.push_prehashed(key, prehash.as_ref(), signature);
+        let mut preparer = Preparer::new(&self.rules);
+        for raw in blocks.iter().flat_map(|b| b.block.txs()) {
+            preparer.push(raw);
         }
-        let mut verified = Verified::default();
-        for (TxSignature(key, prehash, signature), holds) in txs.into_iter().zip(batch.verify_each()) {
-            if holds {
-                verified.insert(key, prehash, signature);
-            }
-        }
-        let verified = Arc::new(verified);
+        let mut prepared = preparer.finish().into_iter();
         for block in &mut blocks {
-            block.verified = Arc::clone(&verified);
+            let count = block.block.txs().len();
+            block.txs = prepared.by_ref().take(count).collect();
         }
         (blocks, refused)
     }
@@ -219,17 +212,6 @@ impl BlockVerifier {
             }
         }
         Ok(checks)
-    }
-
-    /// Notes the signatures of a block's transactions.
-    fn collect_txs(&mut self, block: &CheckedBlock) {
-        let Some(context) = &self.context else { return };
-        for raw in block.txs() {
-            if let Ok(SignedTransaction(signed)) = cbor::from_slice::<SignedTransaction>(raw) {
-                let prehash = context.prehash(&signed.blob);
-                self.group.txs.push(TxSignature(signed.signature.public_key, prehash, signed.signature.signature));
-            }
-        }
     }
 }
 

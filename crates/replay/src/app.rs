@@ -1,0 +1,192 @@
+//! The state machine itself, driven by a replay.
+
+use std::sync::Arc;
+
+use oasis_consensus_app::{
+    block::{BeginBlock, Misbehaviour, MisbehaviourKind, Vote},
+    context::{BlockTime, Options},
+    executor::{Config, Executor, VersionedTree},
+    upgrade::Upgrader,
+};
+use oasis_consensus_engine::{ByzantineValidator, EngineGenesis, GenesisSections, proto};
+use oasis_consensus_types::{consensus::TENDERMINT_APP_VERSION, genesis::Document};
+use oasis_primitives::{
+    cbor,
+    hash::Hash,
+    sgx::Policy,
+    signature::{Blacklist, ChainContext, SignatureRules},
+    time::Timestamp,
+};
+
+use crate::{
+    chain::ChainHeader,
+    compare::Computed,
+    error::{Place, Refused},
+    machine::{Executed, Machine},
+    verify::VerifiedBlock,
+};
+
+/// What a chain file's header says about its network.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// The genesis document.
+    pub document: Document,
+    /// Which signatures count.
+    pub rules: SignatureRules,
+    /// The engine's genesis document.
+    pub engine: EngineGenesis,
+    /// Whether settings and keys of test networks are allowed.
+    pub debug: bool,
+}
+
+impl Network {
+    /// Reads a header's genesis document. `debug` says whether settings and keys of test networks are allowed.
+    ///
+    /// In CBOR the document has lost the fraction of its second; it is that of the first block, whose time it is.
+    pub fn new(header: &ChainHeader, first_time: Option<proto::Timestamp>, debug: bool) -> Result<Self, Refused> {
+        let refuse = |field: &str, expected: &str, found: String| Refused::new(Place::Header, field, expected, found);
+        let mut document: Document = cbor::from_slice_higher_limits(&header.genesis_doc)
+            .map_err(|e| refuse("genesis_doc", "a genesis document", e.to_string()))?;
+        let hash = document.hash().to_string();
+        if hash != header.chain_context {
+            return Err(refuse("genesis_doc", "a document in canonical encoding", format!("one whose encoding has the hash {hash}")));
+        }
+        if document.height != header.initial_height {
+            return Err(Refused::new(Place::Header, "initial_height", document.height, header.initial_height));
+        }
+        let mut blacklist = Blacklist::new(debug);
+        for key in &document.consensus.parameters.public_key_blacklist {
+            blacklist.insert(*key);
+        }
+        let chain = ChainContext::new(&header.chain_context).map_err(|e| refuse("chain_context", "a hash", e.to_string()))?;
+        let rules = SignatureRules::new(chain, blacklist);
+        let seconds = document.time.seconds();
+        if let Some(first) = first_time
+            && first.seconds == seconds
+        {
+            document.time = Timestamp::from_unix(seconds, u32::try_from(first.nanos).unwrap_or_default());
+        }
+        let time = proto::Timestamp { seconds, nanos: i32::try_from(document.time.nanos()).unwrap_or_default() };
+        let sections = GenesisSections {
+            time,
+            height: document.height,
+            chain_context: &header.chain_context,
+            consensus: &document.consensus.parameters,
+            beacon: &document.beacon,
+            registry: &document.registry,
+            scheduler: &document.scheduler.parameters,
+            staking: &document.staking,
+        };
+        let engine = sections.to_engine(&rules, debug).map_err(|e| {
+            let e = e.inside("genesis_doc");
+            Refused::new(Place::Header, e.field, e.expected, e.found)
+        })?;
+        Ok(Self { document, rules, engine, debug })
+    }
+}
+
+/// The state machine over a tree.
+pub struct AppMachine<T> {
+    executor: Executor<T>,
+    document: Document,
+    root: Hash,
+}
+
+impl<T: VersionedTree> AppMachine<T> {
+    /// A machine of a network that goes on from the tree's newest version.
+    ///
+    /// `upgrader` holds the upgrade descriptors that the operators gave their nodes.
+    pub fn new(tree: T, network: &Network, upgrader: Upgrader) -> Result<Self, String> {
+        let document = network.document.clone();
+        let config = Config {
+            initial_height: document.height,
+            rules: network.rules.clone(),
+            base_epoch: document.beacon.base,
+            halt_epoch: document.halt_epoch,
+            options: Options { debug: network.debug, sgx: Policy::new(network.debug), ..Options::default() },
+        };
+        let time = BlockTime { seconds: document.time.seconds(), nanos: document.time.nanos() };
+        let executor = Executor::new(tree, config, Some(upgrader), time).map_err(|e| e.to_string())?;
+        Ok(Self { executor, document, root: Hash::default() })
+    }
+
+    /// The executor, for queries.
+    pub fn executor(&self) -> &Executor<T> {
+        &self.executor
+    }
+
+    fn run(&mut self, block: &VerifiedBlock) -> oasis_consensus_app::error::Result<Executed> {
+        self.executor.set_verified(Arc::clone(&block.verified));
+        let begin_events = self.executor.begin_block(&begin_block(block))?;
+        let txs = block.txs.iter().map(|tx| self.executor.deliver_tx(tx)).collect::<Result<_, _>>()?;
+        let end = self.executor.end_block()?;
+        let app_version = (!self.executor.halted()).then_some(TENDERMINT_APP_VERSION);
+        let first = block.height() == self.document.height;
+        let sealed = self.executor.seal()?;
+        self.root = sealed.root;
+        // What the genesis set and the first block removed is no change of either.
+        let changes = sealed.changes.iter().filter(|(_, value)| !first || value.is_some());
+        let diff = changes.map(|(key, value)| (key.clone(), value.as_ref().map(|v| v.to_vec()))).collect();
+        Ok(Executed { computed: Computed { begin_events, txs, end, app_version }, diff })
+    }
+}
+
+impl<T: VersionedTree> Machine for AppMachine<T> {
+    fn height(&self) -> i64 {
+        let last = self.executor.last_height();
+        if last < self.document.height { 0 } else { last }
+    }
+
+    fn init_chain(&mut self) -> Result<Hash, String> {
+        self.executor.init_chain(&self.document).map_err(|e| e.to_string())
+    }
+
+    fn execute(&mut self, block: &VerifiedBlock) -> Result<Executed, String> {
+        self.run(block).map_err(|e| e.to_string())
+    }
+
+    fn root(&mut self) -> Result<Hash, String> {
+        Ok(self.root)
+    }
+
+    fn commit(&mut self) -> Result<(), String> {
+        self.executor.commit().map(drop).map_err(|e| e.to_string())
+    }
+}
+
+fn begin_block(block: &VerifiedBlock) -> BeginBlock {
+    let header = block.block.header();
+    let votes = block.votes.iter().map(|v| Vote { address: address(&v.address), power: v.power, signed: v.signed_last_block });
+    BeginBlock {
+        height: header.height,
+        hash: block.block.id().hash.clone(),
+        last_commit_hash: header.last_commit_hash.clone(),
+        time: time(&header.time),
+        proposer: header.proposer_address.clone(),
+        votes: votes.collect(),
+        misbehaviour: block.misbehaviour.iter().map(misbehaviour).collect(),
+    }
+}
+
+fn misbehaviour(m: &ByzantineValidator) -> Misbehaviour {
+    Misbehaviour {
+        kind: match m.kind {
+            oasis_consensus_engine::Misbehaviour::DuplicateVote => MisbehaviourKind::DuplicateVote,
+            oasis_consensus_engine::Misbehaviour::LightClientAttack => MisbehaviourKind::LightClientAttack,
+        },
+        address: address(&m.address),
+        power: m.power,
+        height: m.height,
+        time: time(&m.time),
+        total_power: m.total_voting_power,
+    }
+}
+
+/// An address that was found to have 20 bytes.
+fn address(bytes: &[u8]) -> [u8; 20] {
+    bytes.try_into().unwrap_or_default()
+}
+
+fn time(t: &proto::Timestamp) -> BlockTime {
+    BlockTime { seconds: t.seconds, nanos: u32::try_from(t.nanos).unwrap_or_default() }
+}
