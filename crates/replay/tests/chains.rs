@@ -1,12 +1,51 @@
-//! Every recorded network is what the consensus engine's rules say, and its changes make its roots.
+//! Every recorded network is what our state machine and the consensus engine's rules make of it.
 
-use std::{fs::File, io::BufReader, path::Path};
+use std::{
+    fs::File,
+    io::BufReader,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
 
 use oasis_consensus_engine::{ChainState, CheckedBlock, InitChainResponse};
-use oasis_consensus_types::consensus::TENDERMINT_APP_VERSION;
+use oasis_consensus_app::{executor::MemoryVersions, upgrade::Upgrader};
+use oasis_consensus_types::{consensus::TENDERMINT_APP_VERSION, upgrade::Descriptor};
 use oasis_mkvs::{RootType, Tree};
-use oasis_primitives::namespace::Namespace;
-use oasis_replay::{BlockVerifier, ChainReader, Network};
+use oasis_primitives::{json::FromJson, namespace::Namespace};
+use oasis_replay::{AppMachine, BlockVerifier, ChainReader, Network, Replay, ReplayError, Summary};
+
+#[test]
+fn every_recorded_chain_is_computed_again_chains_vectors() {
+    let paths = oasis_test_vectors::files("chains/", ".cbor.gz").unwrap();
+    assert!(paths.len() >= 4);
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let summary = replay(path).unwrap_or_else(|e| panic!("{e}"));
+                    assert!(summary.to_string().ends_with("all equal"));
+                }
+            });
+        }
+    });
+}
+
+/// Replays a chain with the upgrade descriptors beside it.
+fn replay(path: &Path) -> Result<Summary, ReplayError> {
+    let upgrades = path.to_str().unwrap().replace(".cbor.gz", ".upgrades.json");
+    let descriptors = match std::fs::read(&upgrades) {
+        Ok(bytes) => Vec::<Descriptor>::from_json(&serde_json::from_slice(&bytes).unwrap()).unwrap(),
+        Err(_) => Vec::new(),
+    };
+    let file = path.display().to_string();
+    let mut reader = oasis_replay::open(path)?;
+    let first_time = reader.first_time().unwrap();
+    let network = Network::new(reader.header(), first_time, true).unwrap();
+    let mut machine = AppMachine::new(MemoryVersions::new(1), &network, Upgrader::new(descriptors)).unwrap();
+    Replay { file, network: &network, to: None, log: None, progress: &mut |_| {} }.run(reader, &mut machine)
+}
 
 #[test]
 fn every_recorded_block_verifies_chains_vectors() {
