@@ -7,10 +7,10 @@ use std::fmt;
 use num_bigint::BigUint;
 use sha2::{Digest, Sha256};
 
-use super::{Error, text::decode_base64};
+use super::Error;
 use crate::{
     cbor::{self, Cbor, Decode, Decoder, Encode, Encoder},
-    json,
+    json, text,
 };
 
 /// The size of an enclave signer's RSA modulus, in bytes.
@@ -149,13 +149,12 @@ impl EnclaveIdentity {
     ///
     /// Source: go/common/sgx/common.go, `EnclaveIdentity.UnmarshalText`.
     pub fn from_base64(text: &str) -> Option<Self> {
-        Self::from_bytes(&decode_base64(text.as_bytes())?)
+        Self::from_bytes(&text::from_base64(text)?)
     }
 
     /// The base64 text that JSON uses.
     pub fn to_base64(self) -> String {
-        use base64::{Engine, prelude::BASE64_STANDARD};
-        BASE64_STANDARD.encode(self.to_bytes())
+        text::to_base64(&self.to_bytes())
     }
 }
 

@@ -1,21 +1,8 @@
 //! Base64, PEM and percent-encoding as Go's standard library reads them.
 
-use base64::{
-    Engine, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
-
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
-);
-
 /// Reads base64: line ends anywhere are passed over, padding is needed, unused bits may be set.
-///
-/// Source: Go `encoding/base64`, `StdEncoding`.
 pub(super) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
-    let text: Vec<u8> = text.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
-    LENIENT.decode(text).ok()
+    crate::text::from_base64(std::str::from_utf8(text).ok()?)
 }
 
 /// Replaces `%XX` and `+`.
