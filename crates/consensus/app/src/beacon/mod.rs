@@ -9,6 +9,8 @@ mod pvss;
 pub mod query;
 mod slashing;
 pub mod state;
+#[cfg(test)]
+mod tests;
 mod tx;
 
 use oasis_consensus_types::{
