@@ -11,7 +11,8 @@ use serde_json::Value;
 use crate::root;
 
 /// Crates that may not touch the world.
-const PURE: &[&str] = &["oasis-primitives", "oasis-mkvs", "oasis-consensus-types", "oasis-consensus-app", "oasis-consensus-engine"];
+const PURE: &[&str] =
+    &["oasis-primitives", "oasis-mkvs", "oasis-consensus-types", "oasis-consensus-app", "oasis-consensus-engine", "oasis-runtime-protocol"];
 
 /// Crates that open sockets, read clocks or random numbers, or run tasks.
 const IMPURE: &[&str] = &[

@@ -76,3 +76,53 @@ impl CapabilityTee {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sgx::{Attributes, MrEnclave, MrSigner, Quote, QuoteBody, Report};
+
+    const ENCLAVE: EnclaveIdentity = EnclaveIdentity { mr_enclave: MrEnclave([3; 32]), mr_signer: MrSigner([4; 32]) };
+    const RAK: PublicKey = PublicKey([5; 32]);
+
+    fn capability(bound_to: &PublicKey, flags: u64) -> CapabilityTee {
+        let mut report_data = [9; 64];
+        report_data[..32].copy_from_slice(&rak_hash(bound_to).0);
+        let report = Report {
+            cpu_svn: [0; 16],
+            misc_select: 0,
+            attributes: Attributes { flags, xfrm: 3 },
+            mr_enclave: ENCLAVE.mr_enclave,
+            mr_signer: ENCLAVE.mr_signer,
+            isv_prod_id: 0,
+            isv_svn: 0,
+            report_data,
+        };
+        let quote = Quote { body: QuoteBody { version: 2, ..QuoteBody::default() }, report };
+        let body = format!(
+            r#"{{"timestamp":"2020-05-11T09:21:15","version":4,"isvEnclaveQuoteStatus":"OK","isvEnclaveQuoteBody":"{}"}}"#,
+            crate::text::to_base64(&quote.to_bytes())
+        );
+        let bundle = AvrBundle { body: body.into_bytes().into(), ..AvrBundle::default() };
+        CapabilityTee { hardware: TeeHardware::INTEL_SGX, rak: RAK, attestation: cbor::to_vec(&bundle).into() }
+    }
+
+    #[test]
+    fn an_attestation_must_be_of_an_allowed_enclave_and_bound_to_the_key() {
+        let unsigned = Policy { skip_signatures: true, ..Policy::default() };
+        let constraints = |enclaves: Vec<EnclaveIdentity>| cbor::to_vec(&Constraints { enclaves: enclaves.into() });
+        let other = EnclaveIdentity { mr_signer: MrSigner([6; 32]), ..ENCLAVE };
+        let allowed = constraints(vec![other, ENCLAVE]);
+        let verify = |c: &CapabilityTee, constraints: &[u8], policy: &Policy| c.verify(Time::default(), Some(constraints), policy);
+
+        assert_eq!(verify(&capability(&RAK, 1), &allowed, &unsigned), Ok(()));
+        assert!(verify(&capability(&RAK, 1), &allowed, &Policy::default()).is_err());
+        assert_eq!(verify(&capability(&PublicKey([7; 32]), 1), &allowed, &unsigned), Err(Error::RakHashMismatch));
+        assert_eq!(verify(&capability(&RAK, 1), &constraints(vec![other]), &unsigned), Err(Error::BadEnclaveIdentity));
+        assert!(verify(&capability(&RAK, Attributes::DEBUG), &allowed, &unsigned).is_err());
+        let debug = Policy { debug_enclaves: true, ..unsigned };
+        assert_eq!(verify(&capability(&RAK, Attributes::DEBUG), &allowed, &debug), Ok(()));
+        let none = CapabilityTee { hardware: TeeHardware::INVALID, ..capability(&RAK, 1) };
+        assert_eq!(verify(&none, &allowed, &debug), Err(Error::InvalidTeeHardware));
+    }
+}
