@@ -3,6 +3,7 @@
 //! Source: go/consensus/tendermint/apps/governance.
 
 mod block;
+pub mod events;
 mod genesis;
 pub mod query;
 pub mod state;

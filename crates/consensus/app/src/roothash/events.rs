@@ -3,9 +3,12 @@
 //! Source: go/consensus/tendermint/apps/roothash/api.go.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use oasis_consensus_types::roothash::{ExecutionDiscrepancyDetectedEvent, ExecutorCommittedEvent, FinalizedEvent, MessageEvent};
+use oasis_consensus_types::roothash::{
+    Event as ApiEvent, ExecutionDiscrepancyDetectedEvent, ExecutorCommittedEvent, FinalizedEvent, MessageEvent,
+};
 use oasis_primitives::{
-    cbor::{Cbor, Decode, Encode},
+    cbor::{self, Cbor, Decode, Encode},
+    hash::Hash,
     namespace::Namespace,
 };
 
@@ -52,4 +55,36 @@ impl RuntimeEvent for MessageEvent {
 pub(super) fn emit<E: RuntimeEvent>(ctx: &mut Context<'_>, id: &Namespace, event: E) {
     let runtime = BASE64_STANDARD.encode(id.0);
     ctx.emit(Event::new(APP_NAME).typed(E::KEY, &Value { id: *id, event }).attr(KEY_RUNTIME_ID, runtime));
+}
+
+/// What clients see of an event; nothing of other apps' events and of keys that are unknown.
+///
+/// `tx_hash` is that of the transaction's bytes, for events of the block the hash of nothing.
+/// Source: go/consensus/tendermint/roothash/roothash.go, `EventsFromTendermint`.
+pub fn to_api(event: &Event, height: i64, tx_hash: Hash) -> Result<Vec<ApiEvent>, cbor::Error> {
+    if event.kind != Event::new(APP_NAME).kind {
+        return Ok(Vec::new());
+    }
+    let mut out = Vec::new();
+    for (key, value) in &event.attributes {
+        let mut api = ApiEvent { height, tx_hash, ..ApiEvent::default() };
+        let known = read(key, value, &mut api.runtime_id, &mut api.executor_committed)?
+            || read(key, value, &mut api.runtime_id, &mut api.execution_discrepancy_detected)?
+            || read(key, value, &mut api.runtime_id, &mut api.finalized)?
+            || read(key, value, &mut api.runtime_id, &mut api.message)?;
+        if known {
+            out.push(api);
+        }
+    }
+    Ok(out)
+}
+
+fn read<T: RuntimeEvent>(key: &[u8], value: &[u8], id: &mut Namespace, place: &mut Option<T>) -> Result<bool, cbor::Error> {
+    let known = key == T::KEY.as_bytes();
+    if known {
+        let value: Value<T> = cbor::from_slice(value)?;
+        *id = value.id;
+        *place = Some(value.event);
+    }
+    Ok(known)
 }

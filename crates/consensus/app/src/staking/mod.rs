@@ -6,6 +6,7 @@ pub mod accumulator;
 mod auth;
 mod block;
 mod escrow_tx;
+pub mod events;
 mod fees;
 mod genesis;
 pub mod messages;
