@@ -1,5 +1,6 @@
 //! The oasis-node program.
 
+mod dumpdb;
 mod genesis;
 mod replay;
 
@@ -35,11 +36,14 @@ enum GenesisCommand {
 enum DebugCommand {
     /// Computes a recorded network again and compares everything.
     Replay(replay::ReplayArguments),
+    /// Writes the state at a height as a genesis document.
+    Dumpdb(dumpdb::DumpArguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Genesis(GenesisCommand::Check(args)) => genesis::check(&args),
+        Command::Debug(DebugCommand::Dumpdb(args)) => dumpdb::dump(&args),
         Command::Debug(DebugCommand::Replay(args)) => return replay::replay(&args),
     };
     match result {

@@ -9,10 +9,13 @@ use std::{
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use oasis_consensus_app::{executor::{MemoryVersions, VersionedTree}, upgrade::Upgrader};
+use oasis_consensus_app::{
+    executor::{MemoryVersions, VersionedTree},
+    upgrade::Upgrader,
+};
 use oasis_consensus_types::upgrade::Descriptor;
-use oasis_primitives::json::FromJson;
-use oasis_replay::{AppMachine, ChainReader, Network, Replay, ReplayError, Summary};
+use oasis_primitives::{hash::Hash, json::FromJson};
+use oasis_replay::{AppMachine, ChainReader, Database, Network, Notes, Replay, ReplayError, Summary};
 
 /// What ends the name of a chain file.
 const CHAIN_SUFFIX: &str = ".cbor.gz";
@@ -72,28 +75,38 @@ fn run(args: &ReplayArguments) -> Result<Summary, ReplayError> {
     let refused = |refused| ReplayError::Refused { file: file.clone(), refused: Box::new(refused) };
     let first_time = reader.first_time().map_err(refused)?;
     let network = Network::new(reader.header(), first_time, !args.production).map_err(refused)?;
-    let upgrader = Upgrader::new(upgrades);
     let stopped = |message| ReplayError::Stopped { file: file.clone(), height: network.document.height, message };
     match &args.datadir {
         None => {
-            let machine = AppMachine::new(MemoryVersions::new(1), &network, upgrader).map_err(stopped)?;
-            drive(args, file.clone(), reader, &network, machine)
+            let machine = AppMachine::new(MemoryVersions::new(1), &network, Upgrader::new(upgrades)).map_err(stopped)?;
+            drive(args, file.clone(), reader, &network, machine, Vec::new())
         }
-        Some(_) => Err(ReplayError::Other("--datadir: not built yet".into())),
+        Some(datadir) => {
+            let database = Database::open(datadir, &reader.header().chain_context).map_err(ReplayError::Other)?;
+            let known = database.blocks(network.document.height).map_err(ReplayError::Other)?;
+            let upgrader = match database.upgrades().map_err(ReplayError::Other)? {
+                Some(pending) => Upgrader::resume(pending),
+                None => Upgrader::new(upgrades),
+            };
+            let machine = AppMachine::new(database, &network, upgrader).map_err(stopped)?;
+            let known = known.into_iter().map(|record| record.digest).collect();
+            drive(args, file.clone(), reader, &network, machine, known)
+        }
     }
 }
 
-fn drive<R: BufRead + Send, T: VersionedTree>(
+fn drive<R: BufRead + Send, T: VersionedTree + Notes>(
     args: &ReplayArguments,
     file: String,
     reader: ChainReader<R>,
     network: &Network,
     mut machine: AppMachine<T>,
+    known: Vec<Hash>,
 ) -> Result<Summary, ReplayError> {
     let (first, last) = (reader.header().initial_height, args.to.unwrap_or(reader.header().last_height));
     let bar = progress_bar(last - first + 1);
     let mut progress = |height: i64| bar.set_position(u64::try_from(height - first + 1).unwrap_or_default());
-    let replay = Replay { file, network, to: args.to, log: None, progress: &mut progress };
+    let replay = Replay { file, network, to: args.to, known, progress: &mut progress };
     let result = replay.run(reader, &mut machine);
     bar.finish_and_clear();
     result

@@ -21,6 +21,7 @@ use oasis_primitives::{
 use crate::{
     chain::ChainHeader,
     compare::Computed,
+    database::{BlockRecord, Notes},
     error::{Place, Refused},
     machine::{Executed, Machine},
     verify::VerifiedBlock,
@@ -45,8 +46,8 @@ impl Network {
     /// In CBOR the document has lost the fraction of its second; it is that of the first block, whose time it is.
     pub fn new(header: &ChainHeader, first_time: Option<proto::Timestamp>, debug: bool) -> Result<Self, Refused> {
         let refuse = |field: &str, expected: &str, found: String| Refused::new(Place::Header, field, expected, found);
-        let mut document: Document = cbor::from_slice_higher_limits(&header.genesis_doc)
-            .map_err(|e| refuse("genesis_doc", "a genesis document", e.to_string()))?;
+        let mut document: Document =
+            cbor::from_slice_higher_limits(&header.genesis_doc).map_err(|e| refuse("genesis_doc", "a genesis document", e.to_string()))?;
         let hash = document.hash().to_string();
         if hash != header.chain_context {
             return Err(refuse("genesis_doc", "a document in canonical encoding", format!("one whose encoding has the hash {hash}")));
@@ -88,16 +89,16 @@ impl Network {
 /// The state machine over a tree.
 pub struct AppMachine<T> {
     executor: Executor<T>,
-    document: Document,
+    network: Network,
     root: Hash,
 }
 
-impl<T: VersionedTree> AppMachine<T> {
+impl<T: VersionedTree + Notes> AppMachine<T> {
     /// A machine of a network that goes on from the tree's newest version.
     ///
     /// `upgrader` holds the upgrade descriptors that the operators gave their nodes.
     pub fn new(tree: T, network: &Network, upgrader: Upgrader) -> Result<Self, String> {
-        let document = network.document.clone();
+        let document = &network.document;
         let config = Config {
             initial_height: document.height,
             rules: network.rules.clone(),
@@ -107,7 +108,7 @@ impl<T: VersionedTree> AppMachine<T> {
         };
         let time = BlockTime { seconds: document.time.seconds(), nanos: document.time.nanos() };
         let executor = Executor::new(tree, config, Some(upgrader), time).map_err(|e| e.to_string())?;
-        Ok(Self { executor, document, root: Hash::default() })
+        Ok(Self { executor, network: network.clone(), root: Hash::default() })
     }
 
     /// The executor, for queries.
@@ -121,7 +122,7 @@ impl<T: VersionedTree> AppMachine<T> {
         let txs = block.txs.iter().map(|tx| self.executor.deliver_tx(tx)).collect::<Result<_, _>>()?;
         let end = self.executor.end_block()?;
         let app_version = (!self.executor.halted()).then_some(TENDERMINT_APP_VERSION);
-        let first = block.height() == self.document.height;
+        let first = block.height() == self.network.document.height;
         let sealed = self.executor.seal()?;
         self.root = sealed.root;
         // What the genesis set and the first block removed is no change of either.
@@ -131,14 +132,14 @@ impl<T: VersionedTree> AppMachine<T> {
     }
 }
 
-impl<T: VersionedTree> Machine for AppMachine<T> {
+impl<T: VersionedTree + Notes> Machine for AppMachine<T> {
     fn height(&self) -> i64 {
         let last = self.executor.last_height();
-        if last < self.document.height { 0 } else { last }
+        if last < self.network.document.height { 0 } else { last }
     }
 
     fn init_chain(&mut self) -> Result<Hash, String> {
-        self.executor.init_chain(&self.document).map_err(|e| e.to_string())
+        self.executor.init_chain(&self.network.document).map_err(|e| e.to_string())
     }
 
     fn execute(&mut self, block: &VerifiedBlock) -> Result<Executed, String> {
@@ -149,8 +150,15 @@ impl<T: VersionedTree> Machine for AppMachine<T> {
         Ok(self.root)
     }
 
-    fn commit(&mut self) -> Result<(), String> {
+    fn commit(&mut self, block: &VerifiedBlock) -> Result<(), String> {
+        let record = BlockRecord { digest: block.digest, time: time(&block.block.header().time) };
+        let upgrades = self.executor.upgrader().map(|u| u.pending().to_vec()).unwrap_or_default();
+        self.executor.tree_mut().note_block(&self.network, block.height(), record, &upgrades);
         self.executor.commit().map(drop).map_err(|e| e.to_string())
+    }
+
+    fn finish(&mut self) -> Result<(), String> {
+        self.executor.tree().sync()
     }
 }
 

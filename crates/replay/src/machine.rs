@@ -27,5 +27,8 @@ pub trait Machine {
     fn root(&mut self) -> Result<Hash, String>;
 
     /// Keeps the state after the block that was executed, once it was found to be right.
-    fn commit(&mut self) -> Result<(), String>;
+    fn commit(&mut self, block: &VerifiedBlock) -> Result<(), String>;
+
+    /// Makes what was committed survive power loss.
+    fn finish(&mut self) -> Result<(), String>;
 }

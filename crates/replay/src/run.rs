@@ -19,7 +19,6 @@ use crate::{
     difference::Difference,
     error::{Place, Refused, ReplayError},
     machine::Machine,
-    progress::ReplayLog,
     verify::{BlockVerifier, VerifiedBlock},
 };
 
@@ -77,8 +76,8 @@ pub struct Replay<'a> {
     pub network: &'a Network,
     /// The last height to replay; nothing for all.
     pub to: Option<i64>,
-    /// The log of a run that can be continued.
-    pub log: Option<&'a mut ReplayLog>,
+    /// The hashes over the chain file to each block that an earlier run replayed, from the first block on.
+    pub known: Vec<Hash>,
     /// Called with each height that was found equal.
     pub progress: &'a mut dyn FnMut(i64),
 }
@@ -107,7 +106,7 @@ impl Replay<'_> {
         } else {
             None
         };
-        let digests = self.log.as_ref().map(|l| l.digests().to_vec()).unwrap_or_default();
+        let digests = std::mem::take(&mut self.known);
         let (genesis, rules) = (self.network.engine.clone(), self.network.rules.clone());
         let mut summary = Summary { blocks: 0, transactions: 0, from, to: from.max(to), elapsed: Duration::ZERO };
         thread::scope(|scope| {
@@ -116,6 +115,7 @@ impl Replay<'_> {
             scope.spawn(move || feed.run(reader, &sender));
             self.execute(&receiver, machine, &mut summary)
         })?;
+        machine.finish().map_err(|message| self.stopped(summary.to, message))?;
         summary.elapsed = began.elapsed();
         Ok(summary)
     }
@@ -156,10 +156,7 @@ impl Replay<'_> {
                 keys: Vec::new(),
             }));
         }
-        if let Some(log) = &mut self.log {
-            log.push(height, &block.digest).map_err(ReplayError::Other)?;
-        }
-        machine.commit().map_err(|message| self.stopped(height, message))
+        machine.commit(block).map_err(|message| self.stopped(height, message))
     }
 
     fn refused(&self, refused: Refused) -> ReplayError {

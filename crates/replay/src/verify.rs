@@ -5,11 +5,11 @@
 
 use std::{mem, sync::Arc};
 
+use oasis_consensus_app::executor::{PreparedTx, Preparer};
 use oasis_consensus_engine::{
     ByzantineValidator, ChainState, CheckedBlock, CommitTarget, RecentBlocks, SignatureCheck, VoteInfo, decode_commit, decode_responses,
     proto::{self, AbciResponses, Commit, ValidatorSetMessage},
 };
-use oasis_consensus_app::executor::{PreparedTx, Preparer};
 use oasis_primitives::{
     hash::Hash,
     signature::{BatchVerifier, PublicKey, SignatureRules, Verified},
@@ -78,14 +78,7 @@ struct Group {
 impl BlockVerifier {
     /// Begins before the first block. The rules are those of the network's transactions.
     pub fn new(state: ChainState, rules: SignatureRules) -> Self {
-        Self {
-            state,
-            history: RecentBlocks::default(),
-            rules,
-            last_validators: None,
-            last_seen: Vec::new(),
-            group: Group::default(),
-        }
+        Self { state, history: RecentBlocks::default(), rules, last_validators: None, last_seen: Vec::new(), group: Group::default() }
     }
 
     /// The state after the last block that was added.

@@ -8,8 +8,8 @@ use std::{
     thread,
 };
 
-use oasis_consensus_engine::{ChainState, CheckedBlock, InitChainResponse};
 use oasis_consensus_app::{executor::MemoryVersions, upgrade::Upgrader};
+use oasis_consensus_engine::{ChainState, CheckedBlock, InitChainResponse};
 use oasis_consensus_types::{consensus::TENDERMINT_APP_VERSION, upgrade::Descriptor};
 use oasis_mkvs::{RootType, Tree};
 use oasis_primitives::{json::FromJson, namespace::Namespace};
@@ -44,7 +44,7 @@ fn replay(path: &Path) -> Result<Summary, ReplayError> {
     let first_time = reader.first_time().unwrap();
     let network = Network::new(reader.header(), first_time, true).unwrap();
     let mut machine = AppMachine::new(MemoryVersions::new(1), &network, Upgrader::new(descriptors)).unwrap();
-    Replay { file, network: &network, to: None, log: None, progress: &mut |_| {} }.run(reader, &mut machine)
+    Replay { file, network: &network, to: None, known: Vec::new(), progress: &mut |_| {} }.run(reader, &mut machine)
 }
 
 #[test]

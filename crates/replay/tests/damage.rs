@@ -32,7 +32,7 @@ fn replay(gz: &[u8]) -> Result<Summary, ReplayError> {
     let first_time = reader.first_time().map_err(refused)?;
     let network = Network::new(reader.header(), first_time, true).map_err(refused)?;
     let mut machine = AppMachine::new(MemoryVersions::new(1), &network, Upgrader::default()).unwrap();
-    let replay = Replay { file: "chain".into(), network: &network, to: None, log: None, progress: &mut |_| {} };
+    let replay = Replay { file: "chain".into(), network: &network, to: None, known: Vec::new(), progress: &mut |_| {} };
     replay.run(reader, &mut machine)
 }
 
@@ -56,9 +56,7 @@ fn without_logs(bytes: &[u8]) -> Vec<RecordedBlock> {
 /// The error names where it is: a height or the header, and a field.
 fn names_the_place(e: &ReplayError) -> bool {
     match e {
-        ReplayError::Refused { refused, .. } => {
-            !refused.field.is_empty() && matches!(refused.place, Place::Header | Place::Height(_))
-        }
+        ReplayError::Refused { refused, .. } => !refused.field.is_empty() && matches!(refused.place, Place::Header | Place::Height(_)),
         ReplayError::Different { difference, .. } => difference.height > 0 && !difference.field.is_empty(),
         ReplayError::Stopped { height, .. } => *height > 0,
         ReplayError::Other(_) => false,
