@@ -129,17 +129,6 @@ impl Chain {
         Ok(list(out))
     }
 
-    /// The original adds the results of the messages of the last normal rounds, which are among the events of their blocks.
-    fn roothash_genesis(&self, store: &Store) -> AppResult<roothash_api::Genesis> {
-        let mut genesis = roothash::export(store)?;
-        for (id, known) in &mut genesis.runtime_states {
-            let height = roothash::query::runtime_state(store, id)?.last_normal_height;
-            let events = self.messages.get(&height).into_iter().flatten().filter(|event| event.runtime_id == *id);
-            known.message_results = events.filter_map(|event| event.message.clone()).collect();
-        }
-        Ok(genesis)
-    }
-
     fn answer(&self, store: &Store, call: &Call) -> Result<AppResult<Vec<u8>>> {
         fn encoded<T: Encode>(answer: AppResult<T>) -> Result<AppResult<Vec<u8>>> {
             Ok(answer.map(|value| cbor::to_vec(&value)))
@@ -190,7 +179,10 @@ impl Chain {
             "RootHash/GetGenesisBlock" => encoded(roothash::query::genesis_block(store, &request.runtime_id)),
             "RootHash/GetLatestBlock" => encoded(roothash::query::latest_block(store, &request.runtime_id)),
             "RootHash/GetRuntimeState" => encoded(roothash::query::runtime_state(store, &request.runtime_id)),
-            "RootHash/StateToGenesis" => encoded(self.roothash_genesis(store)),
+            "RootHash/StateToGenesis" => {
+                let events = |height| Ok(self.messages.get(&height).cloned().unwrap_or_default());
+                encoded(roothash::query::state_to_genesis(store, events))
+            }
             "Scheduler/ConsensusParameters" => encoded(scheduler::query::consensus_parameters(store)),
             "Scheduler/GetCommittees" => encoded(scheduler::query::runtime_committees(store, &request.runtime_id).map(list)),
             "Scheduler/GetValidators" => encoded(scheduler::query::validators(store).map(list)),

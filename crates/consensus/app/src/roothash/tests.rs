@@ -293,3 +293,23 @@ fn runtimes_without_committee_take_no_commitments() {
     state::set_reject_transactions(&mut world.store, true);
     assert_eq!(commit(&mut world, 1, b"state").0.unwrap_err().module_and_code(), ("unknown", 1));
 }
+
+#[test]
+fn round_results_name_messages_and_each_entity_once() {
+    let mut world = world();
+    own(&mut world, 1, 0);
+    own(&mut world, 2, 0);
+    let event = |id: Namespace| api::Event { runtime_id: id, ..api::Event::default() };
+    let message = api::MessageEvent { index: 3, ..api::MessageEvent::default() };
+    let finalized =
+        api::FinalizedEvent { round: 1, good_compute_nodes: vec![node_key(1), node_key(1)], bad_compute_nodes: vec![node_key(2)] };
+    let events = [
+        api::Event { message: Some(message.clone()), ..event(ID) },
+        api::Event { message: Some(api::MessageEvent::default()), ..event(Namespace([1; 32])) },
+        api::Event { finalized: Some(finalized), ..event(ID) },
+    ];
+    let results = super::query::round_results(&world.store, &ID, &events).unwrap();
+    assert_eq!(results.messages, [message]);
+    assert_eq!(results.good_compute_entities, [node_key(101)]);
+    assert_eq!(results.bad_compute_entities, [node_key(102)]);
+}
