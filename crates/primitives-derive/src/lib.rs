@@ -111,6 +111,8 @@ fn transparent_cbor(input: &DeriveInput, s: &Structure) -> Tokens {
         }
         impl #impl_generics ::oasis_primitives::cbor::Decode for #name #ty_generics #where_clause {
             const TAKES_NULL: bool = #(<#ty as ::oasis_primitives::cbor::Decode>::TAKES_NULL)*;
+            const POINTER: bool = #(<#ty as ::oasis_primitives::cbor::Decode>::POINTER)*;
+            const HAS_NIL: bool = #(<#ty as ::oasis_primitives::cbor::Decode>::HAS_NIL)*;
             const SCALAR: bool = #(<#ty as ::oasis_primitives::cbor::Decode>::SCALAR)*;
             fn decode(d: &mut ::oasis_primitives::cbor::Decoder<'_>) -> Result<Self, ::oasis_primitives::cbor::Error> {
                 Ok(Self { #(#member: <#ty as ::oasis_primitives::cbor::Decode>::decode(d)?),* })

@@ -3,7 +3,7 @@
 //! Source: go/upgrade/api/api.go.
 
 use oasis_primitives::{
-    cbor::Cbor,
+    cbor::{Cbor, OrNil},
     json::Json,
     version::{ProtocolVersions, VERSIONS},
 };
@@ -119,7 +119,7 @@ pub struct PendingUpgrade {
     /// Version of this structure.
     pub v: u16,
     /// What is to be done.
-    pub descriptor: Descriptor,
+    pub descriptor: OrNil<Descriptor>,
     /// The last height before the upgrade, or [`INVALID_UPGRADE_HEIGHT`].
     pub upgrade_height: i64,
     /// The last stage that was done.
@@ -129,7 +129,7 @@ pub struct PendingUpgrade {
 impl PendingUpgrade {
     /// An upgrade whose epoch is still to come.
     pub fn new(descriptor: Descriptor) -> Self {
-        Self { v: PENDING_UPGRADE_VERSION, descriptor, ..Self::default() }
+        Self { v: PENDING_UPGRADE_VERSION, descriptor: descriptor.into(), ..Self::default() }
     }
 
     /// Whether nothing is left to do.

@@ -28,6 +28,8 @@ impl<T: Encode> Encode for [T] {
 }
 
 impl<T: Decode> Decode for Vec<T> {
+    const HAS_NIL: bool = true;
+
     fn decode(d: &mut Decoder<'_>) -> Result<Self, Error> {
         T::decode_vec(d)
     }
@@ -47,8 +49,14 @@ impl<T: Encode> Encode for Option<T> {
 }
 
 impl<T: Decode> Decode for Option<T> {
+    const POINTER: bool = !T::HAS_NIL;
+
     fn decode(d: &mut Decoder<'_>) -> Result<Self, Error> {
-        T::decode(d).map(Some)
+        if d.peek_null() {
+            d.skip()?;
+            return Ok(None);
+        }
+        d.value().map(Some)
     }
 }
 
@@ -64,6 +72,8 @@ impl<T: Encode> Encode for Box<T> {
 
 impl<T: Decode> Decode for Box<T> {
     const TAKES_NULL: bool = T::TAKES_NULL;
+    const POINTER: bool = T::POINTER;
+    const HAS_NIL: bool = T::HAS_NIL;
     const SCALAR: bool = T::SCALAR;
 
     fn decode(d: &mut Decoder<'_>) -> Result<Self, Error> {
@@ -82,6 +92,8 @@ impl<K: Encode, V: Encode> Encode for BTreeMap<K, V> {
 }
 
 impl<K: Decode + Ord + Clone, V: Decode + Clone> Decode for BTreeMap<K, V> {
+    const HAS_NIL: bool = true;
+
     /// Source: fxamacker/cbor v2 `decode.go`, `parseMapToMap`: keys and values of scalar types are read into one place
     /// each, so that null keeps what stood there before.
     fn decode(d: &mut Decoder<'_>) -> Result<Self, Error> {
@@ -271,19 +283,31 @@ impl<K: Decode + Ord + Clone, V: Decode + Clone> Decode for NilMap<K, V> {
     }
 }
 
-/// An element of a sequence of Go pointers, which may be nil: the value, which is zero where nil.
+/// A Go pointer that is nil only in malformed data: the value, which is zero where nil. By default nil.
 ///
-/// The original stops with a panic where it meets a nil element; who reads these must refuse it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+/// The original stops with a panic where it follows a nil pointer; who reads these must refuse it. Writing to the value
+/// makes it not nil.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OrNil<T> {
     value: T,
     nil: bool,
 }
 
 impl<T> OrNil<T> {
-    /// Whether the element is nil.
+    /// Whether the pointer is nil.
     pub fn is_nil(&self) -> bool {
         self.nil
+    }
+
+    /// The value; zero where nil.
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+}
+
+impl<T: Default> Default for OrNil<T> {
+    fn default() -> Self {
+        Self { value: T::default(), nil: true }
     }
 }
 
@@ -303,6 +327,7 @@ impl<T> Deref for OrNil<T> {
 
 impl<T> DerefMut for OrNil<T> {
     fn deref_mut(&mut self) -> &mut T {
+        self.nil = false;
         &mut self.value
     }
 }
@@ -318,11 +343,10 @@ impl<T: Encode> Encode for OrNil<T> {
 }
 
 impl<T: Decode> Decode for OrNil<T> {
-    const TAKES_NULL: bool = true;
+    const POINTER: bool = true;
 
     fn decode(d: &mut Decoder<'_>) -> Result<Self, Error> {
-        let nil = d.peek_null();
-        Ok(Self { value: d.value()?, nil })
+        Option::<T>::decode(d).map(|value| value.map_or_else(Self::default, Self::from))
     }
 }
 

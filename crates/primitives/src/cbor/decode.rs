@@ -49,6 +49,15 @@ pub trait Decode: Default {
     /// Whether the type sees null itself; otherwise null gives the zero value.
     const TAKES_NULL: bool = false;
 
+    /// Whether the type is a Go pointer: null is nil only where it stands bare, while null under a tag is a pointer to
+    /// the zero value.
+    ///
+    /// Source: fxamacker/cbor v2 `decode.go`, `parseToValue`.
+    const POINTER: bool = false;
+
+    /// Whether the Go type has a nil of its own, as slices and maps do; an option of it stands for that nil.
+    const HAS_NIL: bool = false;
+
     /// Whether null leaves the value as it was before in a map whose entries are read into one place.
     ///
     /// Source: fxamacker/cbor v2 `decode.go`, `isImmutableKind`.
@@ -120,6 +129,9 @@ impl<'a> Decoder<'a> {
 
     /// Reads a value; null gives the zero value unless the type takes null itself.
     pub fn value<T: Decode>(&mut self) -> Result<T, Error> {
+        if T::POINTER {
+            return T::decode(self);
+        }
         self.skip_self_description()?;
         self.check_builtin_tag()?;
         if !T::TAKES_NULL {

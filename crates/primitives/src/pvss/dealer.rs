@@ -3,7 +3,7 @@
 use p256::{ProjectivePoint, elliptic_curve::sec1::ToEncodedPoint};
 use sha2::{Digest, Sha256};
 
-use super::{Commit, CommitShare, CommitState, Error, Instance, Point, PubVerShare, Reveal, Scalar, Xof, base_point};
+use super::{Commit, CommitShare, Error, Instance, Point, PubVerShare, Reveal, Scalar, Xof, base_point};
 
 /// Where the private scalars come from: fills a buffer with random bytes.
 pub type Entropy<'a> = &'a mut dyn FnMut(&mut [u8]);
@@ -100,7 +100,7 @@ impl Instance {
         if !self.may_reveal().0 {
             return Err(Error::new("insufficient valid commits"));
         }
-        let shares = self.commits.iter().map(|(dealer, CommitState { decrypted_share, .. })| (*dealer, *decrypted_share));
+        let shares = self.commits.iter().map(|(dealer, state)| (*dealer, state.decrypted_share));
         let reveal = Reveal { index, decrypted_shares: shares.collect::<std::collections::BTreeMap<_, _>>().into() };
         self.on_reveal(reveal.clone())?;
         Ok(reveal)

@@ -11,7 +11,7 @@ use super::{
     group::{extend, interpolate_at_zero},
     messages::DecryptedShares,
 };
-use crate::cbor::{Cbor, NilVec};
+use crate::cbor::{Cbor, NilMap, NilVec, OrNil};
 
 /// A round of the protocol: who takes part and what was accepted.
 ///
@@ -21,9 +21,9 @@ pub struct Instance {
     /// The public keys, in an order that all agree on.
     pub participants: NilVec<Point>,
     /// Accepted commits by the index of the dealer.
-    pub commits: BTreeMap<i64, CommitState>,
+    pub commits: NilMap<i64, OrNil<CommitState>>,
     /// Accepted reveals by the index of the participant.
-    pub reveals: BTreeMap<i64, Reveal>,
+    pub reveals: NilMap<i64, OrNil<Reveal>>,
     /// Accepted shares by the index of the dealer, then of the participant.
     pub decrypted_shares: DecryptedShares,
     /// How many commits and reveals a round needs.
@@ -46,7 +46,13 @@ impl Instance {
         if let Some(index) = participants.iter().position(Point::is_missing) {
             return Err(Error::new(format!("invalid point for participant {index}")));
         }
-        Ok(Self { participants: participants.into(), threshold, ..Self::default() })
+        Ok(Self {
+            participants: participants.into(),
+            commits: BTreeMap::new().into(),
+            reveals: BTreeMap::new().into(),
+            decrypted_shares: BTreeMap::new().into(),
+            threshold,
+        })
     }
 
     /// The participant at an index.
@@ -68,7 +74,7 @@ impl Instance {
 
     pub(super) fn accept_commit(&mut self, commit: Commit, decrypted_share: Option<PubVerShare>) -> Result<(), Error> {
         self.verify_commit(&commit)?;
-        self.commits.insert(commit.index, CommitState { commit: Some(commit), decrypted_share });
+        self.commits.as_mut().insert(commit.index, CommitState { commit: Some(commit), decrypted_share }.into());
         Ok(())
     }
 
@@ -80,7 +86,7 @@ impl Instance {
         if self.participant(commit.index).is_none() {
             return Err(Error::new(format!("invalid commit index: {}", commit.index)));
         }
-        if self.commits.contains_key(&commit.index) {
+        if self.commits.get(&commit.index).is_some() {
             return Err(Error::new(format!("received multiple commits for participant: {}", commit.index)));
         }
         let shares = (0..count).map(|index| commit.share(index)).collect::<Result<Vec<_>, _>>()?;
@@ -116,16 +122,16 @@ impl Instance {
     pub fn on_reveal(&mut self, reveal: Reveal) -> Result<(), Error> {
         let shares = self.verify_reveal(&reveal)?;
         for (dealer, share) in shares {
-            self.decrypted_shares.entry(dealer).or_default().insert(reveal.index, share);
+            self.decrypted_shares.as_mut().entry(dealer).or_default().as_mut().insert(reveal.index, share.into());
         }
-        self.reveals.insert(reveal.index, reveal);
+        self.reveals.as_mut().insert(reveal.index, reveal.into());
         Ok(())
     }
 
     fn verify_reveal(&self, reveal: &Reveal) -> Result<Vec<(i64, PubVerShare)>, Error> {
         let (position, participant) =
             self.participant(reveal.index).ok_or_else(|| Error::new(format!("invalid reveal index: {}", reveal.index)))?;
-        if self.reveals.contains_key(&reveal.index) {
+        if self.reveals.get(&reveal.index).is_some() {
             return Err(Error::new(format!("received multiple reveals for participant: {}", reveal.index)));
         }
         if reveal.decrypted_shares.len() != self.commits.len() {
@@ -158,7 +164,7 @@ impl Instance {
         (self.reaches_threshold(good), self.reveals.len())
     }
 
-    fn is_good(&self, dealer: i64, shares: &BTreeMap<i64, PubVerShare>) -> bool {
+    fn is_good(&self, dealer: i64, shares: &NilMap<i64, OrNil<PubVerShare>>) -> bool {
         self.participant(dealer).is_some() && self.reaches_threshold(shares.len())
     }
 
@@ -180,7 +186,7 @@ impl Instance {
             }
             hasher.update(marshal(&interpolate_at_zero(&lowest)?));
         }
-        Ok((hasher.finalize().into(), self.reveals.keys().copied().collect()))
+        Ok((hasher.finalize().into(), self.reveals.iter().map(|(index, _)| *index).collect()))
     }
 
     /// The index of a private key's participant, the first where it stands more than once.

@@ -1,9 +1,7 @@
 //! What participants send, and what is kept of it.
 
-use std::collections::BTreeMap;
-
 use super::{Error, Point, Scalar};
-use crate::cbor::{Cbor, NilMap, NilVec};
+use crate::cbor::{Cbor, NilMap, NilVec, OrNil};
 
 /// A share with a proof that two discrete logarithms are equal.
 ///
@@ -101,7 +99,7 @@ pub struct CommitState {
 }
 
 /// Shares by the index of their dealer, then by the index of the participant that decrypted them.
-pub(super) type DecryptedShares = BTreeMap<i64, BTreeMap<i64, PubVerShare>>;
+pub(super) type DecryptedShares = NilMap<i64, NilMap<i64, OrNil<PubVerShare>>>;
 
 impl Commit {
     /// The share at an index, where it is complete.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail, ensure};
 use oasis_consensus_types::{
-    beacon, entity, governance, keymanager, node, registry,
+    beacon, consensus, entity, genesis, governance, keymanager, node, registry,
     roothash::{self, commitment},
-    staking, transaction, upgrade,
+    scheduler, staking, transaction, upgrade,
 };
 use oasis_mkvs::{LogEntry, checkpoint, proof};
 use oasis_primitives::{
@@ -21,8 +21,12 @@ use oasis_primitives::{
 };
 use oasis_runtime_protocol as protocol;
 
-/// The number of types in the recorded file.
+/// The number of types in `cbor-cases.cbor.gz`.
 const TYPES: usize = 69;
+/// Types that the first file lacks.
+const MORE: &str = "cbor-more.cbor.gz";
+/// The number of types in [`MORE`].
+const MORE_TYPES: usize = 95;
 
 /// What came of decoding: whether it did, and the encoding of the value.
 type Outcome = Option<Vec<u8>>;
@@ -108,6 +112,109 @@ fn decode_named(name: &str, input: Option<&[u8]>) -> Result<(Outcome, Outcome)> 
     })
 }
 
+fn decode_more(name: &str, input: Option<&[u8]>) -> Result<(Outcome, Outcome)> {
+    Ok(match name {
+        "[]*scheduler.Validator" => decode::<NilVec<cbor::OrNil<scheduler::Validator>>>(input),
+        "[]*staking.Event" => decode::<NilVec<cbor::OrNil<staking::Event>>>(input),
+        "beacon.ConsensusParameters" => decode::<beacon::ConsensusParameters>(input),
+        "beacon.EpochTimeState" => decode::<beacon::EpochTimeState>(input),
+        "beacon.Genesis" => decode::<beacon::Genesis>(input),
+        "beacon.PVSSEvent" => decode::<beacon::PvssEvent>(input),
+        "beacon.PVSSState" => decode::<beacon::PvssState>(input),
+        "block.Block" => decode::<roothash::Block>(input),
+        "checkpoint.ChunkMetadata" => decode::<checkpoint::ChunkMetadata>(input),
+        "commitment.OpenExecutorCommitment" => decode::<commitment::OpenExecutorCommitment>(input),
+        "commitment.Pool" => decode::<commitment::Pool>(input),
+        "commitment.ProposedBatch" => decode::<commitment::ProposedBatch>(input),
+        "commitment.SignedProposedBatch" => decode::<commitment::SignedProposedBatch>(input),
+        "consensus.Genesis" => decode::<consensus::Genesis>(input),
+        "consensus.LightBlock" => decode::<protocol::LightBlock>(input),
+        "consensus.Parameters" => decode::<consensus::Parameters>(input),
+        "genesis.Document" => decode::<genesis::Document>(input),
+        "governance.ConsensusParameters" => decode::<governance::ConsensusParameters>(input),
+        "governance.Event" => decode::<governance::Event>(input),
+        "governance.Genesis" => decode::<governance::Genesis>(input),
+        "governance.Proposal" => decode::<governance::Proposal>(input),
+        "governance.ProposalQuery" => decode::<governance::ProposalQuery>(input),
+        "governance.VoteEntry" => decode::<governance::VoteEntry>(input),
+        "keymanager.Genesis" => decode::<keymanager::Genesis>(input),
+        "keymanager.InitResponse" => decode::<keymanager::InitResponse>(input),
+        "keymanager.PolicySGX" => decode::<keymanager::PolicySgx>(input),
+        "keymanager.SignedInitResponse" => decode::<keymanager::SignedInitResponse>(input),
+        "keymanager.Status" => decode::<keymanager::Status>(input),
+        "map[staking.Address]*staking.Delegation" => decode::<NilMap<Address, cbor::OrNil<staking::Delegation>>>(input),
+        "map[staking.Address][]*staking.DebondingDelegation" => {
+            decode::<NilMap<Address, NilVec<cbor::OrNil<staking::DebondingDelegation>>>>(input)
+        }
+        "mkvs.Root" => decode::<oasis_mkvs::Root>(input),
+        "node.CapabilityTEE" => decode::<sgx::CapabilityTee>(input),
+        "node.Runtime" => decode::<node::Runtime>(input),
+        "pvss.Instance" => decode::<pvss::Instance>(input),
+        "registry.ConsensusAddressQuery" => decode::<registry::ConsensusAddressQuery>(input),
+        "registry.ConsensusParameters" => decode::<registry::ConsensusParameters>(input),
+        "registry.Event" => decode::<registry::Event>(input),
+        "registry.ExecutorParameters" => decode::<registry::ExecutorParameters>(input),
+        "registry.Genesis" => decode::<registry::Genesis>(input),
+        "registry.GetRuntimesQuery" => decode::<registry::GetRuntimesQuery>(input),
+        "registry.IDQuery" => decode::<registry::IdQuery>(input),
+        "registry.NamespaceQuery" => decode::<registry::NamespaceQuery>(input),
+        "registry.NodeList" => decode::<registry::NodeList>(input),
+        "registry.NodeStatus" => decode::<registry::NodeStatus>(input),
+        "registry.RuntimeAdmissionPolicy" => decode::<registry::AdmissionPolicy>(input),
+        "registry.RuntimeGenesis" => decode::<registry::RuntimeGenesis>(input),
+        "registry.RuntimeStakingParameters" => decode::<registry::RuntimeStakingParameters>(input),
+        "registry.SchedulingConstraints" => decode::<registry::SchedulingConstraints>(input),
+        "registry.StorageParameters" => decode::<registry::StorageParameters>(input),
+        "registry.TxnSchedulerParameters" => decode::<registry::TxnSchedulerParameters>(input),
+        "registry.VersionInfo" => decode::<registry::VersionInfo>(input),
+        "roothash.AnnotatedBlock" => decode::<roothash::AnnotatedBlock>(input),
+        "roothash.ConsensusParameters" => decode::<roothash::ConsensusParameters>(input),
+        "roothash.Event" => decode::<roothash::Event>(input),
+        "roothash.ExecutionDiscrepancyDetectedEvent" => decode::<roothash::ExecutionDiscrepancyDetectedEvent>(input),
+        "roothash.ExecutorCommittedEvent" => decode::<roothash::ExecutorCommittedEvent>(input),
+        "roothash.FinalizedEvent" => decode::<roothash::FinalizedEvent>(input),
+        "roothash.Genesis" => decode::<roothash::Genesis>(input),
+        "roothash.GenesisRuntimeState" => decode::<roothash::GenesisRuntimeState>(input),
+        "roothash.MessageEvent" => decode::<roothash::MessageEvent>(input),
+        "roothash.RoundResults" => decode::<roothash::RoundResults>(input),
+        "roothash.RuntimeRequest" => decode::<roothash::RuntimeRequest>(input),
+        "roothash.RuntimeState" => decode::<roothash::RuntimeState>(input),
+        "scheduler.Committee" => decode::<scheduler::Committee>(input),
+        "scheduler.ConsensusParameters" => decode::<scheduler::ConsensusParameters>(input),
+        "scheduler.Genesis" => decode::<scheduler::Genesis>(input),
+        "scheduler.GetCommitteesRequest" => decode::<scheduler::GetCommitteesRequest>(input),
+        "scheduler.Validator" => decode::<scheduler::Validator>(input),
+        "sgx.Constraints" => decode::<sgx::Constraints>(input),
+        "sgx.EnclaveIdentity" => decode::<sgx::EnclaveIdentity>(input),
+        "staking.AllowanceChangeEvent" => decode::<staking::AllowanceChangeEvent>(input),
+        "staking.AllowanceQuery" => decode::<staking::AllowanceQuery>(input),
+        "staking.CommissionSchedule" => decode::<staking::CommissionSchedule>(input),
+        "staking.CommissionScheduleRules" => decode::<staking::CommissionScheduleRules>(input),
+        "staking.ConsensusParameters" => decode::<staking::ConsensusParameters>(input),
+        "staking.DebondingDelegation" => decode::<staking::DebondingDelegation>(input),
+        "staking.DebondingDelegationInfo" => decode::<staking::DebondingDelegationInfo>(input),
+        "staking.Delegation" => decode::<staking::Delegation>(input),
+        "staking.DelegationInfo" => decode::<staking::DelegationInfo>(input),
+        "staking.EscrowEvent" => decode::<staking::EscrowEvent>(input),
+        "staking.Event" => decode::<staking::Event>(input),
+        "staking.Genesis" => decode::<staking::Genesis>(input),
+        "staking.OwnerQuery" => decode::<staking::OwnerQuery>(input),
+        "staking.RewardStep" => decode::<staking::RewardStep>(input),
+        "staking.SharePool" => decode::<staking::SharePool>(input),
+        "staking.Slash" => decode::<staking::Slash>(input),
+        "staking.StakeAccumulator" => decode::<staking::StakeAccumulator>(input),
+        "staking.StakeThreshold" => decode::<staking::StakeThreshold>(input),
+        "staking.ThresholdQuery" => decode::<staking::ThresholdQuery>(input),
+        "staking.TransferEvent" => decode::<staking::TransferEvent>(input),
+        "stakingState.EpochSigning" => decode::<staking::EpochSigning>(input),
+        "storage.Receipt" => decode::<roothash::receipt::Receipt>(input),
+        "storage.ReceiptBody" => decode::<roothash::receipt::ReceiptBody>(input),
+        "upgrade.PendingUpgrade" => decode::<upgrade::PendingUpgrade>(input),
+        "version.ProtocolVersions" => decode::<version::ProtocolVersions>(input),
+        other => bail!("type {other} has no counterpart here"),
+    })
+}
+
 /// One recorded decoding.
 #[derive(Debug)]
 struct Recorded {
@@ -130,40 +237,66 @@ fn text<'a>(item: &'a Value, name: &str) -> &'a str {
     }
 }
 
-#[test]
-fn cbor_vectors_are_accepted_refused_and_written_as_recorded() {
-    oasis_test_vectors::for_each("cbor-cases.cbor.gz", |_, bytes| {
+/// Whether a case puts a nil pointer among the elements of a genesis section's lists. The original keeps it, writes it as
+/// null and stops with a panic as soon as it looks at it; here it is read as the zero value, which no check lets pass.
+fn is_nil_in_genesis(name: &str, mutation: &str) -> bool {
+    (name.ends_with(".Genesis") || name == "genesis.Document") && matches!(mutation, "array-null-elem" | "null-value" | "replace:null")
+}
+
+/// Shows two answers around the first byte that differs.
+fn difference(expected: Option<&[u8]>, got: Option<&[u8]>) -> String {
+    let (Some(expected), Some(got)) = (expected, got) else {
+        return format!("expected {:?}, got {:?}", expected.map(hex::encode), got.map(hex::encode));
+    };
+    let equal = expected.iter().zip(got).take_while(|(a, b)| a == b).count();
+    let part =
+        |bytes: &[u8]| String::from_utf8_lossy(&bytes[equal.saturating_sub(20)..bytes.len().min(equal + 20)]).escape_debug().to_string();
+    format!("at {equal} expected …{}… got …{}…", part(expected), part(got))
+}
+
+/// Compares every item of a file with what is decoded here.
+fn check(file: &str, number_of_types: usize, decode: fn(&str, Option<&[u8]>) -> Result<(Outcome, Outcome)>) {
+    oasis_test_vectors::for_each(file, |_, bytes| {
         let mut types = BTreeMap::<String, u32>::new();
-        let mut wrong = Vec::new();
+        let mut wrong = BTreeMap::<String, Vec<String>>::new();
         for (index, item) in cbor::sequence_from_slice::<Value>(bytes)?.iter().enumerate() {
             let name = text(item, "type");
             let input = match item.get("input") {
                 Some(Value::Bytes(bytes)) => Some(bytes.as_slice()),
                 _ => None,
             };
-            let (untrusted, trusted) = decode_named(name, input)?;
+            let mutation = text(item, "mutation");
+            let (untrusted, trusted) = decode(name, input)?;
             for (mode, got) in [("untrusted", untrusted), ("trusted", trusted)] {
                 let expected = recorded(item, mode);
                 let unencodable = text(item, "note").split("; ").any(|n| n.starts_with(&format!("{mode}: re-encoding failed")));
                 let same = got.is_some() == expected.ok && (!expected.ok || got == expected.out || unencodable && expected.out.is_none());
-                if !same {
-                    let (mutation, error) = (text(item, "mutation"), text(item, &format!("{mode}_err")));
-                    let show = |bytes: Option<&[u8]>| bytes.map_or_else(|| "none".to_owned(), hex::encode);
-                    wrong.push(format!(
-                        "{index} {name} {mutation} {mode}: {}\n  ok {} {error} {}\n  got {}",
-                        show(input),
-                        expected.ok,
-                        show(expected.out.as_deref()),
-                        show(got.as_deref())
-                    ));
+                let nil_in_genesis = expected.ok && got.is_some() && file == MORE && is_nil_in_genesis(name, mutation);
+                if !same && !nil_in_genesis {
+                    let error = text(item, &format!("{mode}_err"));
+                    let line = format!("{index} {mutation} {mode}: {error} {}", difference(expected.out.as_deref(), got.as_deref()));
+                    wrong.entry(name.to_owned()).or_default().push(line);
                 }
             }
             *types.entry(name.to_owned()).or_default() += 1;
         }
-        let first: Vec<_> = wrong.iter().take(20).cloned().collect();
-        ensure!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), first.join("\n"));
-        ensure!(types.len() == TYPES, "types seen: {types:?}");
+        for (name, lines) in &wrong {
+            eprintln!("{name}: {} wrong", lines.len());
+            lines.iter().take(3).for_each(|line| eprintln!("    {line}"));
+        }
+        ensure!(wrong.is_empty(), "answers differ for {} types, see above", wrong.len());
+        ensure!(types.len() == number_of_types, "types seen: {types:?}");
         Ok(())
     })
     .unwrap();
+}
+
+#[test]
+fn cbor_vectors_are_accepted_refused_and_written_as_recorded() {
+    check("cbor-cases.cbor.gz", TYPES, decode_named);
+}
+
+#[test]
+fn cbor_more_vectors_are_accepted_refused_and_written_as_recorded() {
+    check(MORE, MORE_TYPES, decode_more);
 }

@@ -132,7 +132,7 @@ fn mark_failures(round: &mut PvssState, done: impl Fn(&Instance, i64) -> bool) -
 
 fn end_commits(ctx: &mut Context<'_>, params: &ConsensusParameters, mut round: PvssState, epoch: EpochTime) -> Result<()> {
     expect_state(&round, RoundState::COMMIT)?;
-    mark_failures(&mut round, |instance, index| instance.commits.contains_key(&index))?;
+    mark_failures(&mut round, |instance, index| instance.commits.get(&index).is_some())?;
     if !instance(&round)?.may_reveal().0 {
         let epoch = round.epoch;
         return start_round(ctx, params, Some(round), epoch);
@@ -161,7 +161,7 @@ fn make_nodes_eligible(ctx: &mut Context<'_>, epoch: EpochTime) -> Result<()> {
 
 fn end_reveals(ctx: &mut Context<'_>, params: &ConsensusParameters, mut round: PvssState) -> Result<()> {
     expect_state(&round, RoundState::REVEAL)?;
-    mark_failures(&mut round, |instance, index| instance.reveals.contains_key(&index))?;
+    mark_failures(&mut round, |instance, index| instance.reveals.get(&index).is_some())?;
     let sharing = instance(&round)?;
     if !sharing.may_recover().0 {
         let epoch = round.epoch;

@@ -128,7 +128,7 @@ fn commit(round: &PvssState, sharing: &mut Instance, body: &[u8], index: i64) ->
     }
     // The original means to let a repeated commit pass without a penalty, but compares what it stored around the commit
     // with the commit itself, which never are the same bytes.
-    if sharing.commits.contains_key(&index) {
+    if sharing.commits.get(&index).is_some() {
         return blame(format!("beacon: participant attempted to alter commit: {index}"));
     }
     sharing.on_commit(commit).or_else(|e| blame(format!("beacon: failed to process commit tx: {e}")))

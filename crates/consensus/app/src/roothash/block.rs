@@ -50,7 +50,7 @@ fn on_committee_changed(ctx: &mut Context<'_>) -> Result<()> {
         let mut rt_state = state::runtime_state(ctx.store, &runtime.id)?;
         update_committee(ctx, &params, stakes.as_mut(), &runtime, &mut rt_state)?;
         // From now on this epoch's descriptor holds; the pool keeps the one before.
-        rt_state.runtime = runtime;
+        rt_state.runtime = runtime.into();
         state::set_runtime_state(ctx.store, &rt_state);
     }
     Ok(())
@@ -78,7 +78,7 @@ fn update_committee(
 
     // The round in progress ends without results, so that clients know which state is final in the epoch.
     let pool = match committee {
-        Some(committee) => Pool { runtime: Some(Box::new(rt_state.runtime.clone())), committee: Some(committee), ..Pool::default() },
+        Some(committee) => Pool { runtime: Some(Box::new((*rt_state.runtime).clone())), committee: Some(committee), ..Pool::default() },
         None => Pool::default(),
     };
     emit_empty_block(ctx, rt_state, HeaderType::EPOCH_TRANSITION);

@@ -26,7 +26,7 @@ pub(super) fn emit_empty_block(ctx: &mut Context<'_>, rt_state: &mut RuntimeStat
     let id = rt_state.runtime.id;
     let block = Block::empty(&rt_state.current_block, ctx.now().seconds.cast_unsigned(), header_type);
     let round = block.header.round;
-    rt_state.current_block = block;
+    rt_state.current_block = block.into();
     rt_state.current_block_height = ctx.current_height();
     if let Some(pool) = &mut rt_state.executor_pool {
         if pool.next_timeout != TIMEOUT_NEVER {
@@ -105,7 +105,7 @@ fn finalize(ctx: &mut Context<'_>, rt_state: &mut RuntimeState, commit: &OpenExe
     // The caller clears the timeout.
     pool.reset_commitments(round);
 
-    rt_state.current_block = block;
+    rt_state.current_block = block.into();
     rt_state.current_block_height = ctx.current_height();
     rt_state.last_normal_round = round;
     rt_state.last_normal_height = ctx.current_height();

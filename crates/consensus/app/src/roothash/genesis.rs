@@ -55,10 +55,10 @@ pub(super) fn create_runtime_state(ctx: &mut Context<'_>, runtime: &Runtime, gen
     let round = block.header.round;
     let height = ctx.current_height();
     let new = RuntimeState {
-        runtime: runtime.clone(),
+        runtime: runtime.clone().into(),
         suspended: false,
-        genesis_block: block.clone(),
-        current_block: block,
+        genesis_block: block.clone().into(),
+        current_block: block.into(),
         current_block_height: height,
         last_normal_round: round,
         last_normal_height: height,

@@ -10,12 +10,12 @@ use crate::{error::Result, registry, store::Store};
 
 /// A runtime's last block.
 pub fn latest_block(store: &Store, id: &Namespace) -> Result<Block> {
-    Ok(state::runtime_state(store, id)?.current_block)
+    Ok(state::runtime_state(store, id)?.current_block.into_inner())
 }
 
 /// A runtime's first block.
 pub fn genesis_block(store: &Store, id: &Namespace) -> Result<Block> {
-    Ok(state::runtime_state(store, id)?.genesis_block)
+    Ok(state::runtime_state(store, id)?.genesis_block.into_inner())
 }
 
 /// A runtime's state.

@@ -55,11 +55,11 @@ fn world() -> World {
     staking_state::set_params(&mut world.store, &Default::default());
     messages::on_runtime_registered(&mut world.ctx(Mode::DeliverTx), &runtime()).unwrap();
     let members = [(Role::WORKER, 1), (Role::WORKER, 2), (Role::BACKUP_WORKER, 3)];
-    let members = members.into_iter().map(|(role, n)| CommitteeNode { role, public_key: node_key(n) }).collect();
+    let members = members.into_iter().map(|(role, n)| CommitteeNode { role, public_key: node_key(n) }.into()).collect();
     let executors = Committee { kind: CommitteeKind::COMPUTE_EXECUTOR, members, runtime_id: ID, valid_for: 1 };
     let storage = Committee {
         kind: CommitteeKind::STORAGE,
-        members: vec![CommitteeNode { role: Role::WORKER, public_key: node_key(4) }].into(),
+        members: vec![CommitteeNode { role: Role::WORKER, public_key: node_key(4) }.into()].into(),
         ..executors.clone()
     };
     scheduler_state::set_committee(&mut world.store, &executors);
@@ -81,7 +81,7 @@ fn rt_state(world: &World) -> RuntimeState {
 }
 
 fn body(world: &World, result: &[u8]) -> ComputeBody {
-    let current = rt_state(world).current_block.header;
+    let current = rt_state(world).current_block.into_inner().header;
     let chain = &world.env.rules.chain;
     let header = ComputeResultsHeader {
         round: current.round + 1,

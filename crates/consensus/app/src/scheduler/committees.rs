@@ -50,7 +50,12 @@ pub(super) fn elect(ctx: &mut Context<'_>, election: &mut Election, runtime: &Ru
     }
     match draw(ctx, election, runtime, nodes, kind)? {
         Some(members) => {
-            let committee = Committee { kind, members: members.into(), runtime_id: runtime.id, valid_for: election.epoch };
+            let committee = Committee {
+                kind,
+                members: members.into_iter().map(Into::into).collect::<Vec<_>>().into(),
+                runtime_id: runtime.id,
+                valid_for: election.epoch,
+            };
             state::set_committee(ctx.store, &committee);
         }
         None => state::remove_committee(ctx.store, kind, &runtime.id),

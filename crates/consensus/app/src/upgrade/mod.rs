@@ -76,7 +76,7 @@ impl Upgrader {
         if self.get(descriptor).is_some_and(PendingUpgrade::in_progress) {
             return Err(ERR_UPGRADE_IN_PROGRESS.into());
         }
-        self.pending.retain(|p| p.descriptor != *descriptor);
+        self.pending.retain(|p| *p.descriptor != *descriptor);
         Ok(())
     }
 
@@ -84,7 +84,7 @@ impl Upgrader {
     ///
     /// Source: go/upgrade/upgrade.go, `GetUpgrade`.
     pub fn get(&self, descriptor: &Descriptor) -> Option<&PendingUpgrade> {
-        self.pending.iter().find(|p| p.descriptor == *descriptor)
+        self.pending.iter().find(|p| *p.descriptor == *descriptor)
     }
 
     /// Like [`Upgrader::get`], with the error that clients see.

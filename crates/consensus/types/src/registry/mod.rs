@@ -9,7 +9,7 @@ mod stake;
 use std::collections::BTreeMap;
 
 use oasis_primitives::{
-    cbor::{Cbor, NilVec},
+    cbor::{Cbor, NilVec, OrNil},
     hash::Hash,
     json::Json,
     namespace::Namespace,
@@ -242,7 +242,7 @@ pub struct Event {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Cbor, Json)]
 pub struct NodeList {
     /// The nodes, sorted by identity key.
-    pub nodes: NilVec<Node>,
+    pub nodes: NilVec<OrNil<Node>>,
 }
 
 /// What is known of a node besides its descriptor.

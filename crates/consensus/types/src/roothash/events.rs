@@ -2,7 +2,13 @@
 //!
 //! Source: go/roothash/api/{api,results}.go.
 
-use oasis_primitives::{cbor::Cbor, hash::Hash, json::Json, namespace::Namespace, signature::PublicKey};
+use oasis_primitives::{
+    cbor::{Cbor, OrNil},
+    hash::Hash,
+    json::Json,
+    namespace::Namespace,
+    signature::PublicKey,
+};
 
 use super::commitment::ExecutorCommitment;
 
@@ -87,7 +93,7 @@ pub struct Event {
 pub struct RoundResults {
     /// Results of the messages.
     #[cbor(omitempty)]
-    pub messages: Vec<MessageEvent>,
+    pub messages: Vec<OrNil<MessageEvent>>,
     /// Entities of nodes that computed the round's results.
     #[cbor(omitempty)]
     pub good_compute_entities: Vec<PublicKey>,

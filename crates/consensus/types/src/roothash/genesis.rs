@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use oasis_primitives::{
-    cbor::{Cbor, NilVec},
+    cbor::{Cbor, NilVec, OrNil},
     hash::Hash,
     json::Json,
     namespace::Namespace,
@@ -25,14 +25,14 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq, Cbor, Json)]
 pub struct RuntimeState {
     /// The descriptor as of this epoch.
-    pub runtime: Runtime,
+    pub runtime: OrNil<Runtime>,
     /// Whether the runtime is suspended.
     #[cbor(omitempty)]
     pub suspended: bool,
     /// The first block.
-    pub genesis_block: Block,
+    pub genesis_block: OrNil<Block>,
     /// The last block.
-    pub current_block: Block,
+    pub current_block: OrNil<Block>,
     /// Height of the consensus block that made it.
     pub current_block_height: i64,
     /// Round of the last block with results, also of messages.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use oasis_primitives::{
-    cbor::{Cbor, NilVec},
+    cbor::{Cbor, NilVec, OrNil},
     hash::Hash,
     json::{Json, text_json},
     namespace::Namespace,
@@ -91,7 +91,7 @@ pub struct Committee {
     /// What the committee is for.
     pub kind: CommitteeKind,
     /// The members in the order of their election.
-    pub members: NilVec<CommitteeNode>,
+    pub members: NilVec<OrNil<CommitteeNode>>,
     /// The runtime.
     pub runtime_id: Namespace,
     /// The epoch of the election.
@@ -103,7 +103,7 @@ impl Committee {
     ///
     /// Source: go/scheduler/api/api.go, `Committee.Workers`.
     pub fn workers(&self) -> impl Iterator<Item = &CommitteeNode> {
-        self.members.iter().filter(|m| m.role == Role::WORKER)
+        self.members.iter().map(|m| &**m).filter(|m| m.role == Role::WORKER)
     }
 
     /// The worker that proposes the batch after the block of `round`; none without workers.

@@ -79,8 +79,13 @@ impl Encode for OpenExecutorCommitment {
 }
 
 impl Decode for OpenExecutorCommitment {
+    const TAKES_NULL: bool = true;
+
+    /// Always by the untrusted rules.
+    ///
+    /// Source: go/roothash/api/commitment/executor.go, `OpenExecutorCommitment.UnmarshalCBOR`.
     fn decode(d: &mut Decoder<'_>) -> Result<Self, cbor::Error> {
-        Self::from_commitment(ExecutorCommitment::decode(d)?)
+        Self::from_commitment(cbor::from_slice(d.raw_item()?)?)
     }
 }
 

@@ -58,7 +58,7 @@ fn fixture() -> Fixture {
     let chain = ChainContext::new("test chain").unwrap();
     let signers: Vec<MemorySigner> = (1..=6).map(|i| MemorySigner::from_seed(&[i; 32])).collect();
     let role = |i: usize| if i < 3 { Role::WORKER } else { Role::BACKUP_WORKER };
-    let members = signers.iter().enumerate().map(|(i, s)| CommitteeNode { role: role(i), public_key: s.public_key() }).collect();
+    let members = signers.iter().enumerate().map(|(i, s)| CommitteeNode { role: role(i), public_key: s.public_key() }.into()).collect();
     let mut runtime = Runtime { id: Namespace([0; 32]), ..Runtime::default() };
     runtime.executor.round_timeout = 10;
     runtime.storage.min_write_replication = 1;
