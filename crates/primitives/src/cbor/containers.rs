@@ -317,6 +317,12 @@ impl<T> From<T> for OrNil<T> {
     }
 }
 
+impl<T: PartialEq> PartialEq<T> for OrNil<T> {
+    fn eq(&self, other: &T) -> bool {
+        !self.nil && self.value == *other
+    }
+}
+
 impl<T> Deref for OrNil<T> {
     type Target = T;
 
