@@ -3,6 +3,8 @@ use oasis_primitives::{
     hash::Hash,
 };
 
+use proptest::prelude::*;
+
 use super::{block::Header, commitment::*, *};
 
 fn message(staking: StakingMessage) -> Message {
@@ -83,4 +85,27 @@ fn values_decode_and_encode_as_in_the_vectors() {
         Ok(())
     })
     .unwrap();
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_decode_or_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = cbor::from_slice::<ExecutorCommit>(&bytes);
+        let _ = cbor::from_slice::<Evidence>(&bytes);
+        let _ = cbor::from_slice::<RuntimeState>(&bytes);
+        let _ = cbor::from_slice_trusted::<RuntimeState>(&bytes);
+        let _ = cbor::from_slice::<Genesis>(&bytes);
+    }
+
+    #[test]
+    fn changed_bytes_of_a_commitment_decode_to_what_encodes_or_are_refused(place in 0usize..200, byte: u8) {
+        let body = ComputeBody { storage_signatures: vec![Default::default()], ..ComputeBody::default() };
+        let mut bytes = cbor::to_vec(&body);
+        if let Some(b) = bytes.get_mut(place) {
+            *b = byte;
+        }
+        if let Ok(decoded) = cbor::from_slice::<ComputeBody>(&bytes) {
+            prop_assert_eq!(cbor::from_slice::<ComputeBody>(&cbor::to_vec(&decoded)), Ok(decoded));
+        }
+    }
 }
