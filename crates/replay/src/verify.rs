@@ -7,7 +7,8 @@ use std::{mem, sync::Arc};
 
 use oasis_consensus_app::executor::{PreparedTx, Preparer};
 use oasis_consensus_engine::{
-    ByzantineValidator, ChainState, CheckedBlock, CommitTarget, RecentBlocks, SignatureCheck, VoteInfo, decode_commit, decode_responses,
+    ByzantineValidator, ChainState, CheckedBlock, CommitTarget, RecentBlocks, SignatureCheck, ValidatorSet, VoteInfo, decode_commit,
+    decode_responses,
     proto::{self, AbciResponses, Commit, ValidatorSetMessage},
 };
 use oasis_primitives::{
@@ -24,6 +25,8 @@ use crate::{
 const MAX_SIGNATURES: usize = 512;
 /// Blocks that are verified together.
 const MAX_BLOCKS: usize = 64;
+/// Rounds of a height whose proposers are looked at.
+const MAX_ROUNDS: u32 = 1000;
 /// Bytes of items that are verified together.
 const MAX_BYTES: usize = 4 << 20;
 
@@ -108,6 +111,7 @@ impl BlockVerifier {
         votes.retain(|c| !seen_before.iter().any(|s| s.public_key == c.public_key && s.signature == c.signature && s.message == c.message));
         let seen = decode_commit(&recorded.seen_commit).map_err(|e| refuse("seen_commit", e))?;
         let seen_votes = self.check_seen_commit(&block, &seen).map_err(|e| refuse("seen_commit", e))?;
+        self.check_proposer(&block, &seen)?;
         self.last_seen.clone_from(&seen_votes);
         votes.extend(seen_votes);
 
@@ -187,6 +191,29 @@ impl BlockVerifier {
         }
         self.last_validators = Some(message);
         Ok(())
+    }
+
+    /// The proposer is whose turn it was in some round up to the one that decided.
+    ///
+    /// A block may be proposed again in a later round by another validator, and keeps its proposer then. The original
+    /// accepts any validator here; honest proposers give their own address.
+    fn check_proposer(&self, block: &CheckedBlock, seen: &Commit) -> Result<(), Refused> {
+        let found = &block.header().proposer_address;
+        let mut turn = ValidatorSet::clone(&self.state.validators);
+        let mut expected = Vec::new();
+        for _ in 0..=u32::try_from(seen.round).unwrap_or_default().min(MAX_ROUNDS) {
+            let proposer = turn.proposer().map(|v| v.address.clone()).unwrap_or_default();
+            if proposer == *found {
+                return Ok(());
+            }
+            expected.push(hex::encode(proposer));
+            turn.increment_proposer_priority(1);
+        }
+        if u32::try_from(seen.round).is_ok_and(|r| r > MAX_ROUNDS) {
+            return Ok(());
+        }
+        let place = Place::Height(block.header().height);
+        Err(Refused::new(place, "block.header.proposer_address", expected.join(" or "), hex::encode(found)))
     }
 
     fn check_seen_commit(&self, block: &CheckedBlock, seen: &Commit) -> Result<Vec<SignatureCheck>, oasis_consensus_engine::VerifyError> {

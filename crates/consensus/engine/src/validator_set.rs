@@ -189,10 +189,10 @@ impl ValidatorSet {
             && let (Some(max), Some(min)) = (priorities().max(), priorities().min())
         {
             let diff = max.wrapping_sub(min).wrapping_abs();
-            let ratio = diff.wrapping_add(window).wrapping_sub(1).wrapping_div(window);
+            let ratio = diff.wrapping_add(window).wrapping_sub(1).checked_div(window).unwrap_or_default();
             if diff > window && ratio != 0 {
                 for v in &mut self.validators {
-                    v.proposer_priority = v.proposer_priority.wrapping_div(ratio);
+                    v.proposer_priority = v.proposer_priority.checked_div(ratio).unwrap_or_default();
                 }
             }
         }
@@ -231,7 +231,7 @@ impl ValidatorSet {
         }
         let power_before_removals = self.check_total(&updates, removed_power)?.saturating_add(removed_power);
         // A newcomer starts at -1.125 times the total power, so that leaving and coming back gains nothing.
-        let newcomer = -power_before_removals.saturating_add(power_before_removals >> 3);
+        let newcomer = 0i128.saturating_sub(power_before_removals.saturating_add(power_before_removals >> 3));
         let newcomer = i64::try_from(newcomer).unwrap_or(i64::MIN);
         for u in &mut updates {
             u.proposer_priority = self.get(&u.address).map_or(newcomer, |(_, old)| old.proposer_priority);

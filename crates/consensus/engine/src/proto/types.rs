@@ -300,7 +300,7 @@ pub struct Evidence {
 pub enum EvidenceSum {
     /// One validator signed two votes for one step.
     #[prost(message, tag = "1")]
-    DuplicateVote(DuplicateVoteEvidence),
+    DuplicateVote(Box<DuplicateVoteEvidence>),
     /// Validators signed a block that is not the chain's.
     #[prost(message, tag = "2")]
     LightClientAttack(Box<LightClientAttackEvidence>),
