@@ -71,13 +71,13 @@ impl Tree {
     }
 
     /// The keys that start with `prefix` in order.
-    pub fn iter_prefix<'a>(
-        &'a self,
-        prefix: &'a [u8],
-    ) -> Result<impl Iterator<Item = Result<(&'a [u8], &'a Arc<[u8]>), Error>> + 'a, Error> {
+    pub fn iter_prefix<'a>(&'a self, prefix: &'a [u8]) -> Result<impl Iterator<Item = Entry<'a>> + 'a, Error> {
         Ok(self.iter_from(prefix)?.take_while(move |item| item.as_ref().map_or(true, |(key, _)| key.starts_with(prefix))))
     }
 }
+
+/// A key and its value, or why the tree could not be read on.
+type Entry<'a> = Result<(&'a [u8], &'a Arc<[u8]>), Error>;
 
 /// Goes through nodes, parents before children.
 struct NodeKeys<'a> {
