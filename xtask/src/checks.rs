@@ -93,10 +93,11 @@ fn fits(expression: &str) -> bool {
     cleaned.split(" AND ").all(|part| part.split(" OR ").any(|licence| LICENCES.contains(&licence.trim())))
 }
 
-/// No dependency is in the list of versions with a known vulnerability.
+/// No dependency is a version with a known vulnerability.
 ///
-/// `deny.toml`-like databases need the network; `cargo deny check advisories` is run where it is installed, and the list
-/// in `xtask/advisories.json` always.
+/// `xtask/advisories.json` lists, for the crates in the lock file, the advisories of the RustSec database and the versions
+/// that mend them, as of the date in it. It needs no network, so it is looked at in every run; who updates a dependency
+/// updates the list from the database.
 pub fn advisories() -> Result<()> {
     let list = std::fs::read_to_string(root().join("xtask/advisories.json")).context("xtask/advisories.json")?;
     let list: Value = serde_json::from_str(&list)?;

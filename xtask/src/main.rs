@@ -65,8 +65,11 @@ fn replay(args: &[String]) -> Result<()> {
     cargo(command.into_iter().map(str::to_owned).chain(args.iter().cloned()))
 }
 
+/// A step of CI and its name.
+type Step = (&'static str, fn() -> Result<()>);
+
 fn ci() -> Result<()> {
-    let steps: [(&str, fn() -> Result<()>); 7] = [
+    let steps: [Step; 7] = [
         ("format", || cargo(["fmt", "--all", "--check"])),
         ("lints", || cargo(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])),
         ("docs", docs),

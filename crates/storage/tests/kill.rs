@@ -44,7 +44,7 @@ fn changes(version: u64) -> impl Iterator<Item = ([u8; 32], Option<[u8; 8]>)> {
     (0..CHANGES).map(move |i| {
         let mix = version.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(i * i * 31) >> 7;
         let key = Hash::of(&(mix % KEYS).to_le_bytes()).0;
-        (key, (mix % 5 != 0).then(|| (version + i).to_le_bytes()))
+        (key, (!mix.is_multiple_of(5)).then(|| (version + i).to_le_bytes()))
     })
 }
 
