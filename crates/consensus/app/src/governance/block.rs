@@ -2,7 +2,7 @@
 //!
 //! Source: go/consensus/tendermint/apps/governance/governance.go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use oasis_consensus_types::{
     governance::{ConsensusParameters, ERR_INVALID_ARGUMENT, Proposal, ProposalExecutedEvent, ProposalFinalizedEvent, ProposalState},
@@ -82,9 +82,9 @@ fn validators_escrow(store: &Store) -> Result<(Quantity, BTreeMap<Address, Quant
         let node = registry::state::find_node_by_sub_key(store, id)?.ok_or(ERR_NO_SUCH_NODE)?;
         let entity = Address::of_public_key(&node.entity_id);
         let escrow = staking::state::escrow_balance(store, &entity)?;
-        if !by_entity.contains_key(&entity) {
+        if let Entry::Vacant(place) = by_entity.entry(entity) {
             total.add(&escrow);
-            by_entity.insert(entity, escrow);
+            place.insert(escrow);
         }
     }
     Ok((total, by_entity))

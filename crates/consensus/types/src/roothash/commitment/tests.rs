@@ -70,14 +70,14 @@ fn fixture() -> Fixture {
 
 impl Fixture {
     fn body(&self, state: &[u8]) -> ComputeBody {
-        let mut body = ComputeBody::default();
-        body.header = ComputeResultsHeader {
+        let header = ComputeResultsHeader {
             round: 1,
             previous_hash: self.current.header.encoded_hash(),
             io_root: Some(Hash::EMPTY),
             state_root: Some(Hash::of(state)),
             messages_hash: Some(Hash::EMPTY),
         };
+        let mut body = ComputeBody { header, ..ComputeBody::default() };
         let batch = ProposedBatch { io_root: Hash::EMPTY, header: self.current.header.clone(), ..ProposedBatch::default() };
         let context = PROPOSED_BATCH_CONTEXT.with_suffix(&Namespace([0; 32]).to_string()).unwrap();
         body.input_root = Hash::EMPTY;
