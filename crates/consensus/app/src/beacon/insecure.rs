@@ -6,7 +6,6 @@ use oasis_consensus_types::{
     beacon::{ConsensusParameters, EpochTime, METHOD_SET_EPOCH},
     transaction::Transaction,
 };
-use oasis_primitives::cbor;
 
 use super::{DEBUG_ENTROPY, DEBUG_ENTROPY_CONTEXT, ENTROPY_CONTEXT, events, new_beacon, schedule_epoch, state};
 use crate::{
@@ -66,7 +65,7 @@ pub(super) fn execute_tx(ctx: &mut Context<'_>, params: &ConsensusParameters, tx
         return Err(Error::unknown(format!("beacon: method '{METHOD_SET_EPOCH}' is disabled via consensus")));
     }
     let now = state::epoch(ctx.store)?.epoch;
-    let epoch: EpochTime = cbor::from_slice(&tx.body)?;
+    let epoch: EpochTime = tx.body()?;
     if epoch <= now {
         return Err(Error::unknown("beacon: explicit epoch does not advance time"));
     }

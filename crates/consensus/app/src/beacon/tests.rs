@@ -134,7 +134,11 @@ impl Network {
     }
 
     fn execute<T: Encode>(&mut self, signer: u8, method: &str, body: &T) -> Result<()> {
-        let tx = Transaction { method: method.to_owned(), body: RawCbor(cbor::to_vec(body)), ..Transaction::default() };
+        self.execute_raw(signer, method, cbor::to_vec(body))
+    }
+
+    fn execute_raw(&mut self, signer: u8, method: &str, body: Vec<u8>) -> Result<()> {
+        let tx = Transaction { method: method.to_owned(), body: RawCbor(body), ..Transaction::default() };
         // The block that runs is the one that `block` began.
         self.world.env.last_height -= 1;
         let mut ctx = self.world.ctx(Mode::DeliverTx);
@@ -347,16 +351,28 @@ fn a_wrong_commit_is_slashed_and_frozen_once_though_its_transaction_fails() {
 }
 
 #[test]
+fn a_penalty_that_fails_does_not_hide_why_the_transaction_was_refused() {
+    let mut network = Network::pvss(3, false);
+    // In the first block there is no epoch from which the freeze would count.
+    network.block(0).unwrap();
+    let refused = network.execute_raw(0, METHOD_PVSS_COMMIT, vec![0x01]).unwrap_err();
+    assert_eq!(refused.module_and_code(), ("unknown", 1));
+    assert_eq!((network.balance(0), network.status(0).freeze_end_time), (Quantity::from(1000u64), 0));
+}
+
+#[test]
 fn commits_that_do_not_decode_or_have_no_content_are_to_blame() {
     for (body, slashed) in [
         (cbor::to_vec(&PvssCommit { epoch: 8, round: 0, commit: None }), true),
         (cbor::to_vec(&PvssCommit { epoch: 9, round: 0, commit: None }), false),
         (vec![0x01], true),
         (vec![0xa1, 0x61, b'x', 0x01], true),
+        // No body at all.
+        (Vec::new(), false),
     ] {
         let mut network = Network::pvss(3, false);
         network.blocks(2);
-        network.execute(0, METHOD_PVSS_COMMIT, &RawCbor(body.clone())).unwrap_err();
+        network.execute_raw(0, METHOD_PVSS_COMMIT, body.clone()).unwrap_err();
         assert_eq!(network.balance(0) == Quantity::from(900u64), slashed, "{body:02x?}");
     }
 }

@@ -87,13 +87,17 @@ fn execute_pvss(ctx: &mut Context<'_>, tx: &Transaction) -> Result<()> {
     }
     let index = i64::try_from(position).map_err(|_| Error::fatal("beacon: too many participants"))?;
     let (result, reason) = if tx.method == METHOD_PVSS_COMMIT {
-        (commit(&round, &mut sharing, &tx.body, index), SlashReason::BEACON_INVALID_COMMIT)
+        (commit(&round, &mut sharing, tx, index), SlashReason::BEACON_INVALID_COMMIT)
     } else {
-        (reveal(&round, &mut sharing, &tx.body, index), SlashReason::BEACON_INVALID_REVEAL)
+        (reveal(&round, &mut sharing, tx, index), SlashReason::BEACON_INVALID_REVEAL)
     };
     if let Err(refusal) = result {
         if refusal.slash {
-            slashing::on_misbehavior(ctx, &node.id, reason)?;
+            // Where that fails too, the sender sees why the transaction was refused.
+            match slashing::on_misbehavior(ctx, &node.id, reason) {
+                Err(fatal) if fatal.is_fatal() => return Err(fatal),
+                _ => {}
+            }
         }
         return Err(Error::unknown(refusal.reason));
     }
@@ -113,11 +117,12 @@ fn check_round(round: &PvssState, epoch: EpochTime, attempt: u64) -> Result<(), 
 }
 
 /// Source: go/consensus/tendermint/apps/beacon/backend_pvss.go, `doCommitTx`.
-fn commit(round: &PvssState, sharing: &mut Instance, body: &[u8], index: i64) -> Result<(), Refusal> {
+fn commit(round: &PvssState, sharing: &mut Instance, tx: &Transaction, index: i64) -> Result<(), Refusal> {
     if round.state != RoundState::COMMIT {
         return refuse("beacon: unexpected commit tx");
     }
-    let body: PvssCommit = match cbor::from_slice(body) {
+    // A missing body is one of epoch 0, whose sender is not to blame.
+    let body: PvssCommit = match tx.body() {
         Ok(body) => body,
         Err(e) => return blame(format!("beacon: failed to deserialize commit tx: {e}")),
     };
@@ -135,8 +140,8 @@ fn commit(round: &PvssState, sharing: &mut Instance, body: &[u8], index: i64) ->
 }
 
 /// Source: go/consensus/tendermint/apps/beacon/backend_pvss.go, `doRevealTx`.
-fn reveal(round: &PvssState, sharing: &mut Instance, body: &[u8], index: i64) -> Result<(), Refusal> {
-    let body: PvssReveal = match cbor::from_slice(body) {
+fn reveal(round: &PvssState, sharing: &mut Instance, tx: &Transaction, index: i64) -> Result<(), Refusal> {
+    let body: PvssReveal = match tx.body() {
         Ok(body) => body,
         Err(e) => return blame(format!("beacon: failed to deserialize reveal tx: {e}")),
     };
@@ -166,7 +171,7 @@ fn reveal(round: &PvssState, sharing: &mut Instance, body: &[u8], index: i64) ->
 /// Source: go/consensus/tendermint/apps/beacon/backend_pvss.go, `doSetEpochTx`.
 fn set_epoch(ctx: &mut Context<'_>, tx: &Transaction) -> Result<()> {
     let now = state::epoch(ctx.store)?.epoch;
-    let epoch: EpochTime = cbor::from_slice(&tx.body)?;
+    let epoch: EpochTime = tx.body()?;
     match state::pending_mock_epoch(ctx.store)? {
         Some(pending) if pending == epoch => return Ok(()),
         Some(_) => return Err(Error::unknown("beacon: explicit epoch transition already pending")),
