@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use oasis_consensus_types::{
     genesis::Document,
     registry::Runtime,
-    roothash::{Block, FinalizedEvent, Genesis, GenesisRuntimeState, HeaderType, RuntimeState},
+    roothash::{Block, FinalizedEvent, Genesis, GenesisRuntimeState, HeaderType, MessageEvent, RuntimeState},
 };
 
 use super::{events, state};
@@ -41,14 +41,14 @@ pub(super) fn create_runtime_state(ctx: &mut Context<'_>, runtime: &Runtime, gen
     header.round = runtime.genesis.round;
     header.state_root = runtime.genesis.state_root;
     header.storage_signatures = runtime.genesis.storage_receipts.clone();
-    if let Some(known) = genesis.and_then(|g| g.runtime_states.get(&runtime.id)) {
+    if let Some(known) = genesis.and_then(|g| g.runtime_states.get(&runtime.id)).filter(|known| !known.is_nil()) {
         header.round = known.round;
         header.state_root = known.state_root;
         if suspended {
             header.header_type = HeaderType::SUSPENDED;
         }
         for result in &known.message_results {
-            events::emit(ctx, &runtime.id, result.clone());
+            events::emit(ctx, &runtime.id, MessageEvent::clone(result));
         }
     }
 
@@ -84,7 +84,7 @@ pub fn export(store: &Store) -> Result<Genesis> {
             round: header.round,
             message_results: Vec::new(),
         };
-        runtime_states.insert(runtime.runtime.id, known);
+        runtime_states.insert(runtime.runtime.id, known.into());
     }
     Ok(Genesis { parameters: state::consensus_parameters(store)?, runtime_states })
 }

@@ -3,7 +3,7 @@
 //! Source: go/consensus/tendermint/apps/roothash/query.go.
 
 use oasis_consensus_types::roothash::{Block, ConsensusParameters, Event, Genesis, MessageEvent, RoundResults, RuntimeState};
-use oasis_primitives::{namespace::Namespace, signature::PublicKey};
+use oasis_primitives::{cbor::OrNil, namespace::Namespace, signature::PublicKey};
 
 use super::{genesis::export, state};
 use crate::{error::Result, registry, store::Store};
@@ -41,8 +41,8 @@ pub fn round_results(store: &Store, id: &Namespace, events: &[Event]) -> Result<
     Ok(results)
 }
 
-fn messages_of(id: &Namespace, events: &[Event]) -> Vec<MessageEvent> {
-    events.iter().filter(|e| e.runtime_id == *id).filter_map(|e| e.message.clone()).collect()
+fn messages_of(id: &Namespace, events: &[Event]) -> Vec<OrNil<MessageEvent>> {
+    events.iter().filter(|e| e.runtime_id == *id).filter_map(|e| e.message.clone()).map(OrNil::from).collect()
 }
 
 /// The entities of nodes, each once, in the order in which they come.

@@ -87,7 +87,7 @@ pub struct GenesisRuntimeState {
     pub round: u64,
     /// Results of the last round's messages.
     #[cbor(omitempty)]
-    pub message_results: Vec<MessageEvent>,
+    pub message_results: Vec<OrNil<MessageEvent>>,
 }
 
 /// The root hash part of the genesis document.
@@ -100,7 +100,7 @@ pub struct Genesis {
     pub parameters: ConsensusParameters,
     /// The states of runtimes.
     #[cbor(omitempty)]
-    pub runtime_states: BTreeMap<Namespace, GenesisRuntimeState>,
+    pub runtime_states: BTreeMap<Namespace, OrNil<GenesisRuntimeState>>,
 }
 
 impl Genesis {
