@@ -2,7 +2,7 @@
 //!
 //! Source: go/consensus/tendermint/apps/beacon.
 
-mod events;
+pub(crate) mod events;
 pub mod genesis;
 mod insecure;
 mod pvss;

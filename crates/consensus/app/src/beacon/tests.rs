@@ -68,7 +68,7 @@ impl Network {
             let mut node =
                 Node { v: 1, id: node_id(number), entity_id: key(9, number), beacon: Some(BeaconInfo { point }), ..Node::default() };
             (node.consensus.id, node.p2p.id, node.tls.pub_key) = (key(2, number), key(3, number), key(4, number));
-            let signed = MultiSignedNode(MultiSigned { blob: cbor::to_vec(&node).into(), signatures: NilVec::NIL.into() });
+            let signed = MultiSignedNode(MultiSigned { blob: cbor::to_vec(&node).into(), signatures: NilVec::NIL });
             registry::state::set_node(&mut world.store, None, &node, &signed);
             let status = NodeStatus { election_eligible_after: EPOCH_INVALID, ..NodeStatus::default() };
             registry::state::set_node_status(&mut world.store, &node.id, &status);

@@ -27,7 +27,7 @@ use crate::{
 /// Source: go/consensus/tendermint/apps/roothash/roothash.go, `BeginBlock`.
 pub fn begin_block(ctx: &mut Context<'_>, _request: &BeginBlock) -> Result<()> {
     // A beacon without participants disables runtimes until the next epoch.
-    if ctx.has_event(beacon::APP_NAME, "disable_runtimes") {
+    if ctx.has_event(beacon::APP_NAME, beacon::events::KEY_DISABLE_RUNTIMES) {
         state::set_reject_transactions(ctx.store, true);
         return Ok(());
     }

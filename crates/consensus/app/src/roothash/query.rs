@@ -33,7 +33,7 @@ pub fn consensus_parameters(store: &Store) -> Result<ConsensusParameters> {
 ///
 /// Source: go/consensus/tendermint/roothash/roothash.go, `getRoundResults`.
 pub fn round_results(store: &Store, id: &Namespace, events: &[Event]) -> Result<RoundResults> {
-    let mut results = RoundResults { messages: messages_of(id, events).into_iter().map(Into::into).collect(), ..RoundResults::default() };
+    let mut results = RoundResults { messages: messages_of(id, events), ..RoundResults::default() };
     for finalized in events.iter().filter(|e| e.runtime_id == *id && e.message.is_none()).filter_map(|e| e.finalized.as_ref()) {
         results.good_compute_entities = node_entities(store, &finalized.good_compute_nodes)?;
         results.bad_compute_entities = node_entities(store, &finalized.bad_compute_nodes)?;

@@ -90,7 +90,7 @@ fn body(world: &World, result: &[u8]) -> ComputeBody {
         state_root: Some(Hash::of(result)),
         messages_hash: Some(Hash::EMPTY),
     };
-    let proposer = signer(if current.round % 2 == 0 { 1 } else { 2 });
+    let proposer = signer(if current.round.is_multiple_of(2) { 1 } else { 2 });
     let context = PROPOSED_BATCH_CONTEXT.with_suffix(&ID.to_string()).unwrap();
     let batch = ProposedBatch { header: current, ..ProposedBatch::default() };
     let mut body = ComputeBody { header, ..ComputeBody::default() };
