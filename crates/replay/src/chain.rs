@@ -30,6 +30,8 @@ mod limits {
     pub const VALIDATORS: u64 = 16 * MIB;
     pub const KEY: u64 = 64 * 1024;
     pub const VALUE: u64 = 64 * MIB;
+    /// All keys and values of a block's changes.
+    pub const DIFF: usize = 256 << 20;
     pub const TEXT: u64 = 128;
 }
 
@@ -233,6 +235,7 @@ fn read_block<R: BufRead>(items: &mut Items<StrictGzip<R>>, height: i64) -> Resu
 fn read_diff<R: BufRead>(items: &mut Items<StrictGzip<R>>) -> Result<Vec<Change>, Mismatch> {
     let count = items.array()?;
     let mut diff: Vec<Change> = Vec::new();
+    let mut size = 0usize;
     for _ in 0..count {
         let length = items.array()?;
         if length != 2 {
@@ -244,6 +247,11 @@ fn read_diff<R: BufRead>(items: &mut Items<StrictGzip<R>>) -> Result<Vec<Change>
             && *last >= key
         {
             return Err((format!("a key after {}", hex::encode(last)), hex::encode(key)));
+        }
+        // Each entry takes some memory beside its bytes.
+        size = size.saturating_add(64 + key.len() + value.as_ref().map_or(0, Vec::len));
+        if size > limits::DIFF {
+            return Err((format!("changes of at most {} bytes", limits::DIFF), "more".into()));
         }
         diff.push((key, value));
     }

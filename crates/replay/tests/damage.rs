@@ -9,7 +9,12 @@ use oasis_replay::{AppMachine, ChainReader, Network, Place, RecordedBlock, Repla
 use proptest::prelude::*;
 
 /// Small chains that are replayed for every damage.
-const CHAINS: [&str; 2] = ["chains/debond.cbor.gz", "chains/gas-fees-staking.cbor.gz"];
+const CHAINS: [&str; 3] = ["chains/debond.cbor.gz", "chains/gas-fees-staking.cbor.gz", "chains/validator-equivocation.cbor.gz"];
+
+/// Damages of each kind that are tried; `$OASIS_DAMAGE_CASES` asks for another number.
+fn cases() -> u32 {
+    std::env::var("OASIS_DAMAGE_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(48)
+}
 
 /// A chain file without its compression.
 fn chain(name: &str) -> Vec<u8> {
@@ -74,7 +79,7 @@ fn check_damaged(name: &str, original: &[u8], damaged: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_changed_byte_is_found_vectors(which in 0..CHAINS.len(), at in any::<prop::sample::Index>(), flip in 1u8..) {
