@@ -1,6 +1,10 @@
 //! `oasis-node debug dumpdb`.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
@@ -44,9 +48,6 @@ pub fn dump(args: &DumpArguments) -> Result<()> {
     let text = document.to_json_text();
     match &args.output {
         Some(path) => fs::write(path, text).with_context(|| path.display().to_string()),
-        None => {
-            print!("{text}");
-            Ok(())
-        }
+        None => io::stdout().write_all(text.as_bytes()).context("standard output"),
     }
 }
