@@ -145,7 +145,7 @@ fn replay(path: &Path, counts: &mut Counts) -> Result<()> {
         let (found, expected) = (part(&ours), part(&after));
         if found != expected {
             let keys: std::collections::BTreeSet<_> = found.keys().chain(expected.keys()).collect();
-            for key in keys.into_iter().filter(|k| found.get(*k) != expected.get(*k)) {
+            if let Some(key) = keys.into_iter().find(|k| found.get(*k) != expected.get(*k)) {
                 let show = |v: Option<&Stored>| v.map(|v| format!("{:?}", cbor::from_slice_trusted::<Value>(v))).unwrap_or_default();
                 bail!("{} {key:?}: expected {:.400}, found {:.400}", at("state"), show(expected.get(key)), show(found.get(key)));
             }
