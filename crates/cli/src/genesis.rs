@@ -2,9 +2,16 @@
 
 use std::{fs, path::PathBuf};
 
+<<<<<<< HEAD
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use oasis_consensus_app::genesis::{CheckOptions, check_json};
+=======
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use oasis_consensus_app::genesis::{CheckOptions, check_json};
+use sha2::{Digest, Sha256};
+>>>>>>> debc2b3 (Genesis JSON as Go reads it; genesis check)
 
 /// Arguments of the check.
 #[derive(Debug, Args)]
@@ -12,7 +19,11 @@ pub struct CheckArguments {
     /// The document, in JSON.
     #[arg(value_name = "FILE")]
     file: PathBuf,
+<<<<<<< HEAD
     /// Allow settings that only test networks may have.
+=======
+    /// Allow settings that only test networks have.
+>>>>>>> debc2b3 (Genesis JSON as Go reads it; genesis check)
     #[arg(long = "debug.dont_blame_oasis")]
     debug: bool,
     /// Allow keys whose private part everybody knows.
@@ -20,12 +31,39 @@ pub struct CheckArguments {
     allow_test_keys: bool,
 }
 
-/// Reads a document and makes every check that a node makes before it starts from it.
+/// Reads a document, makes every check that a node makes before it starts from it, and compares the file with its canonical form.
+///
+/// Source: go/oasis-node/cmd/genesis/genesis.go, `doCheckGenesis`.
 pub fn check(args: &CheckArguments) -> Result<()> {
     let name = args.file.display();
     let bytes = fs::read(&args.file).with_context(|| name.to_string())?;
     let options = CheckOptions { debug: args.debug, allow_test_keys: args.allow_test_keys };
+<<<<<<< HEAD
     let document = check_json(&bytes, options).map_err(|e| anyhow!("{name}: {e}"))?;
     println!("{name}: valid, chain context {}", document.hash());
+=======
+    let document = check_json(&bytes, options).with_context(|| name.to_string())?;
+    let canonical = document.to_json_text();
+    if bytes != canonical.as_bytes() {
+        bail!("{name}: {}", first_difference(&String::from_utf8_lossy(&bytes), &canonical));
+    }
+    println!("genesis file is valid and in canonical form");
+    println!("genesis document's hash: {}", document.hash());
+    println!("genesis file's SHA256 checksum: {}", hex::encode(Sha256::digest(&bytes)));
+>>>>>>> debc2b3 (Genesis JSON as Go reads it; genesis check)
     Ok(())
+}
+
+/// The first line that is not the canonical form's.
+fn first_difference(found: &str, canonical: &str) -> String {
+    if found.trim().lines().count() == 1 {
+        return "not in canonical form: everything is on a single line".to_owned();
+    }
+    let mut lines = found.split('\n').zip(canonical.split('\n')).enumerate();
+    match lines.find(|(_, (a, b))| a != b) {
+        Some((i, (found, expected))) => {
+            format!("not in canonical form: line {}: expected {:?}, found {:?}", i.saturating_add(1), expected, found)
+        }
+        None => "not in canonical form: one line end is expected after the document".to_owned(),
+    }
 }

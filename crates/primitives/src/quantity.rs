@@ -174,4 +174,52 @@ impl Decode for Quantity {
     }
 }
 
-crate::json::text_json!(Quantity, "quantity in decimal digits", |text: &str| text.parse().ok());
+crate::json::text_json!(Quantity, "quantity in digits", Quantity::from_text);
+
+impl Quantity {
+    /// Reads digits: decimal, or by their prefix `0x`, `0o`, `0` or `0b`; `_` may stand between digits.
+    ///
+    /// Source: go/common/quantity/quantity.go, `UnmarshalText`; Go's `math/big`, `Int.UnmarshalText`, `nat.scan`.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let negative = text.starts_with('-');
+        let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+        let prefixes = [("0x", 16), ("0X", 16), ("0o", 8), ("0O", 8), ("0b", 2), ("0B", 2)];
+        let prefixed = prefixes.into_iter().find_map(|(prefix, radix)| Some((digits.strip_prefix(prefix)?, radix, true)));
+        let octal = || digits.strip_prefix('0').filter(|rest| !rest.is_empty()).map(|rest| (rest, 8, true));
+        let (digits, radix, after_prefix) = prefixed.or_else(octal).unwrap_or((digits, 10, false));
+        // A separator has a digit, or the prefix, before it and a digit after it.
+        let misplaced = digits.is_empty() || digits.ends_with('_') || digits.contains("__") || (digits.starts_with('_') && !after_prefix);
+        if misplaced || !digits.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            return None;
+        }
+        let number = BigUint::parse_bytes(digits.replace('_', "").as_bytes(), radix)?;
+        (!negative || number.is_zero()).then_some(Self(number))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_read_by_its_prefix() {
+        let read = |text| Quantity::from_text(text).map(|q| q.to_string());
+        for (text, expected) in [
+            ("0", "0"),
+            ("-0", "0"),
+            ("+12", "12"),
+            ("010", "8"),
+            ("0x1_0", "16"),
+            ("0b11", "3"),
+            ("0o_7", "7"),
+            ("1_000", "1000"),
+            ("0_1", "1"),
+            ("100000000000000000000000", "100000000000000000000000"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in ["", "-", "-1", "1_", "_1", "1__0", "0x", "0x_", "08", "12a", " 1", "1 ", "0b2", "+-1", "1e3"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

@@ -7,12 +7,14 @@
 //! Source: Go's `encoding/json`, as used by go/genesis/api/api.go.
 
 mod containers;
+mod parse;
 mod scalars;
 mod write;
 
 use std::fmt;
 
 pub use oasis_primitives_derive::Json;
+pub use parse::{SyntaxError, parse};
 pub use serde_json::Value;
 pub use write::{to_text, to_text_pretty};
 
@@ -107,9 +109,21 @@ pub fn read<T: FromJson>(value: &Value) -> Result<T, Error> {
     if value.is_null() { Ok(T::default()) } else { T::from_json(value) }
 }
 
-/// The value of an object's key: exactly, or else without case.
+/// The value of an object's key without regard to case: the last, where more than one matches.
 pub fn lookup<'a>(object: &'a serde_json::Map<String, Value>, name: &str) -> Option<&'a Value> {
-    object.get(name).or_else(|| object.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v))
+    object.iter().rev().find(|(key, _)| same_key(key, name)).map(|(_, value)| value)
+}
+
+/// Two letters beyond ASCII count as the letters of which they are variants.
+///
+/// Source: Go's `encoding/json`, `equalFoldRight`.
+fn same_key(key: &str, name: &str) -> bool {
+    let fold = |c: char| match c {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        c => c.to_ascii_lowercase(),
+    };
+    key == name || key.chars().map(fold).eq(name.chars().map(fold))
 }
 
 /// Gives a type with a `Display` and a parser from text its JSON form: that text.

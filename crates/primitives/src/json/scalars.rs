@@ -1,8 +1,17 @@
 //! Numbers, booleans, text and bytes.
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-
 use super::{Error, FromJson, JsonKey, ToJson, Value};
+use crate::text::{from_base64, to_base64};
+
+fn unsigned(value: &Value) -> Option<u64> {
+    value.as_u64()
+}
+
+/// Minus zero is a float for the parser.
+fn signed(value: &Value) -> Option<i64> {
+    let is_minus_zero = || value.is_f64() && value.as_f64() == Some(0.0);
+    value.as_i64().or_else(|| is_minus_zero().then_some(0))
+}
 
 macro_rules! numbers {
     ($($type:ty: $read:ident,)*) => {$(
@@ -18,8 +27,7 @@ macro_rules! numbers {
 
         impl FromJson for $type {
             fn from_json(value: &Value) -> Result<Self, Error> {
-                value
-                    .$read()
+                $read(value)
                     .and_then(|n| Self::try_from(n).ok())
                     .ok_or_else(|| Error::expected(concat!("a number of type ", stringify!($type)), value))
             }
@@ -38,13 +46,13 @@ macro_rules! numbers {
 }
 
 numbers! {
-    u16: as_u64,
-    u32: as_u64,
-    u64: as_u64,
-    i8: as_i64,
-    i16: as_i64,
-    i32: as_i64,
-    i64: as_i64,
+    u16: unsigned,
+    u32: unsigned,
+    u64: unsigned,
+    i8: signed,
+    i16: signed,
+    i32: signed,
+    i64: signed,
 }
 
 impl ToJson for u8 {
@@ -57,7 +65,7 @@ impl ToJson for u8 {
     }
 
     fn slice_to_json(slice: &[Self]) -> Value {
-        Value::String(BASE64_STANDARD.encode(slice))
+        Value::String(to_base64(slice))
     }
 }
 
@@ -67,7 +75,10 @@ impl FromJson for u8 {
     }
 
     fn vec_from_json(value: &Value) -> Result<Vec<Self>, Error> {
-        value.as_str().and_then(|text| BASE64_STANDARD.decode(text).ok()).ok_or_else(|| Error::expected("bytes in base64", value))
+        if let Some(items) = value.as_array() {
+            return items.iter().enumerate().map(|(i, item)| super::read(item).map_err(|e| e.at_index(i))).collect();
+        }
+        value.as_str().and_then(from_base64).ok_or_else(|| Error::expected("bytes in base64", value))
     }
 }
 

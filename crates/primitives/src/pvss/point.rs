@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use p256::{
     AffinePoint, EncodedPoint, ProjectivePoint,
     elliptic_curve::{
@@ -11,7 +10,10 @@ use p256::{
     },
 };
 
-use crate::cbor::{self, Decode, Decoder, Encode, Encoder};
+use crate::{
+    cbor::{self, Decode, Decoder, Encode, Encoder},
+    text,
+};
 
 /// A point of P-256, never infinity; or missing, where a message gave none.
 ///
@@ -40,7 +42,7 @@ impl Point {
 
     /// Reads base64.
     pub fn from_base64(text: &str) -> Option<Self> {
-        Self::from_slice(&BASE64_STANDARD.decode(text).ok()?)
+        Self::from_slice(&text::from_base64(text)?)
     }
 
     /// The uncompressed encoding; none where the point is missing.
@@ -67,7 +69,7 @@ impl Point {
 
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&BASE64_STANDARD.encode(self.to_bytes().as_ref().map_or(&[][..], |b| b)))
+        f.write_str(&text::to_base64(self.to_bytes().as_ref().map_or(&[][..], |b| b)))
     }
 }
 
