@@ -2,16 +2,9 @@
 
 use std::{fs, path::PathBuf};
 
-<<<<<<< HEAD
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use oasis_consensus_app::genesis::{CheckOptions, check_json};
-=======
-use anyhow::{Context, Result, bail};
-use clap::Args;
-use oasis_consensus_app::genesis::{CheckOptions, check_json};
-use sha2::{Digest, Sha256};
->>>>>>> debc2b3 (Genesis JSON as Go reads it; genesis check)
 
 /// Arguments of the check.
 #[derive(Debug, Args)]
@@ -19,11 +12,7 @@ pub struct CheckArguments {
     /// The document, in JSON.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-<<<<<<< HEAD
     /// Allow settings that only test networks may have.
-=======
-    /// Allow settings that only test networks have.
->>>>>>> debc2b3 (Genesis JSON as Go reads it; genesis check)
     #[arg(long = "debug.dont_blame_oasis")]
     debug: bool,
     /// Allow keys whose private part everybody knows.
@@ -38,19 +27,12 @@ pub fn check(args: &CheckArguments) -> Result<()> {
     let name = args.file.display();
     let bytes = fs::read(&args.file).with_context(|| name.to_string())?;
     let options = CheckOptions { debug: args.debug, allow_test_keys: args.allow_test_keys };
-<<<<<<< HEAD
     let document = check_json(&bytes, options).map_err(|e| anyhow!("{name}: {e}"))?;
-    println!("{name}: valid, chain context {}", document.hash());
-=======
-    let document = check_json(&bytes, options).with_context(|| name.to_string())?;
     let canonical = document.to_json_text();
     if bytes != canonical.as_bytes() {
         bail!("{name}: {}", first_difference(&String::from_utf8_lossy(&bytes), &canonical));
     }
-    println!("genesis file is valid and in canonical form");
-    println!("genesis document's hash: {}", document.hash());
-    println!("genesis file's SHA256 checksum: {}", hex::encode(Sha256::digest(&bytes)));
->>>>>>> debc2b3 (Genesis JSON as Go reads it; genesis check)
+    println!("{name}: valid and in canonical form, chain context {}", document.hash());
     Ok(())
 }
 
