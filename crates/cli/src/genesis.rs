@@ -10,8 +10,11 @@ use oasis_consensus_app::genesis::{CheckOptions, check_json};
 #[derive(Debug, Args)]
 pub struct CheckArguments {
     /// The document, in JSON.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "named")]
+    file: Option<PathBuf>,
+    /// The document, by the original's option.
+    #[arg(id = "named", long = "genesis.file", value_name = "FILE", conflicts_with = "file")]
+    named: Option<PathBuf>,
     /// Allow settings that only test networks may have.
     #[arg(long = "debug.dont_blame_oasis")]
     debug: bool,
@@ -24,8 +27,9 @@ pub struct CheckArguments {
 ///
 /// Source: go/oasis-node/cmd/genesis/genesis.go, `doCheckGenesis`.
 pub fn check(args: &CheckArguments) -> Result<()> {
-    let name = args.file.display();
-    let bytes = fs::read(&args.file).with_context(|| name.to_string())?;
+    let file = args.file.as_ref().or(args.named.as_ref()).context("no file")?;
+    let name = file.display();
+    let bytes = fs::read(file).with_context(|| name.to_string())?;
     let options = CheckOptions { debug: args.debug, allow_test_keys: args.allow_test_keys };
     let document = check_json(&bytes, options).map_err(|e| anyhow!("{name}: {e}"))?;
     let canonical = document.to_json_text();
