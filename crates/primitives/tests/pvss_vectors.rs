@@ -196,3 +196,40 @@ fn a_dealt_round_recovers_the_same_entropy_for_all() {
     assert!(all.iter().all(|r| *r == all[0]));
     assert_eq!(all[0].1, [1, 2, 3]);
 }
+
+#[test]
+fn changed_messages_are_refused_without_a_panic() {
+    let mut stream = Xof::new(b"changes");
+    let mut entropy = |out: &mut [u8]| stream.read(out);
+    let keys: Vec<Scalar> = (0..3).map(|_| Scalar::generate(&mut entropy)).collect();
+    let points: Vec<Point> = keys.iter().map(Scalar::point).collect();
+    let mut dealer = Instance::new(points.clone(), 2).unwrap();
+    let commit = dealer.commit(&keys[0], &mut entropy).unwrap();
+    let mut second = Instance::new(points.clone(), 2).unwrap();
+    let other = second.commit(&keys[1], &mut entropy).unwrap();
+    dealer.on_commit_as(other.clone(), &keys[0], &mut entropy).unwrap();
+    let reveal = dealer.clone().reveal(&keys[0]).unwrap();
+    let (commit, reveal) = (cbor::to_vec(&commit), cbor::to_vec(&reveal));
+    for _ in 0..400 {
+        let mut draw = [0; 3];
+        entropy(&mut draw);
+        let place = usize::from(draw[0]) << 8 | usize::from(draw[1]);
+        let change = |bytes: &[u8]| {
+            let mut bytes = bytes.to_vec();
+            let at = place % bytes.len();
+            bytes[at] = bytes[at].wrapping_add(draw[2].max(1));
+            bytes
+        };
+        // Any change of a proof, a share or the dealer shows; case of a key's letters does not.
+        if let Ok(changed) = cbor::from_slice::<Commit>(&change(&commit)) {
+            let same = cbor::to_vec(&changed) == commit;
+            let mut fresh = Instance::new(points.clone(), 2).unwrap();
+            let index_only = changed.index != 0;
+            assert!(fresh.on_commit(changed).is_err() || same || index_only);
+        }
+        if let Ok(changed) = cbor::from_slice::<Reveal>(&change(&reveal)) {
+            let same = cbor::to_vec(&changed) == reveal;
+            assert!(dealer.clone().on_reveal(changed).is_err() || same);
+        }
+    }
+}

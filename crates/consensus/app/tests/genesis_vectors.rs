@@ -104,3 +104,33 @@ fn settings_of_test_networks_in_vectors_need_the_debug_option() {
         assert!(problem.starts_with('.'), "{problem}");
     }
 }
+
+#[test]
+fn changed_bytes_of_genesis_documents_of_vectors_never_panic() {
+    // A fixed sequence: x ↦ 6364136223846793005·x + 1442695040888963407 modulo 2⁶⁴.
+    let mut state = 1u64;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % below.max(1)
+    };
+    let (mut read, mut passed) = (0, 0);
+    for (_, document) in documents().unwrap() {
+        let (text, encoded) = (document.to_json_text().into_bytes(), oasis_primitives::cbor::to_vec(&document));
+        for _ in 0..20 {
+            let mut text = text.clone();
+            let at = next(text.len());
+            text[at] = b"0\"{}[],:-9aZ=\\ "[next(15)];
+            passed += usize::from(check_json(&text, TEST_NETWORK).is_ok());
+
+            let mut encoded = encoded.clone();
+            let at = next(encoded.len());
+            encoded[at] = encoded[at].wrapping_add(u8::try_from(1 + next(255)).unwrap());
+            if let Ok(document) = Document::from_cbor(&encoded) {
+                read += 1;
+                let _ = check(&document, TEST_NETWORK);
+                let _ = Document::from_json_text(document.to_json_text().as_bytes());
+            }
+        }
+    }
+    assert!(read > 0 && passed > 0, "{read} {passed}");
+}
