@@ -255,7 +255,7 @@ pub fn restore_chunk(chunk: &ChunkMetadata, data: &[u8]) -> Result<Vec<NewNode>,
     while let Some(link) = stack.pop() {
         let (Some(node), Some(hash)) = (link.node(), link.hash()) else { continue };
         nodes.push(NewNode { key: NodeKey { place, hash }, data: node.to_stored_at(place) });
-        if let Node::Internal(node) = &**node {
+        if let Node::Internal(node) = node {
             stack.extend([&node.right, &node.left]);
         }
     }

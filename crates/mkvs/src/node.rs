@@ -28,11 +28,17 @@ const LINK_EMPTY: u8 = 0;
 const LINK_BY_HASH: u8 = 1;
 const LINK_PLACED: u8 = 2;
 
-/// A node.
+/// A node, shared by all who have it.
 #[derive(Clone, Debug)]
 pub(crate) enum Node {
-    Leaf(Leaf),
-    Internal(Internal),
+    Leaf(Arc<Leaf>),
+    Internal(Arc<Internal>),
+}
+
+/// A node to be changed.
+pub(crate) enum NodeMut<'a> {
+    Leaf(&'a mut Leaf),
+    Internal(&'a mut Internal),
 }
 
 /// A key and its value.
@@ -87,7 +93,7 @@ pub(crate) struct Link {
     state: State,
     /// The tree's generation when the node was last used.
     used: AtomicU32,
-    node: OnceLock<Arc<Node>>,
+    node: OnceLock<Node>,
 }
 
 impl Default for Place {
@@ -111,21 +117,19 @@ impl Clone for Link {
 impl Drop for Internal {
     /// Drops subtrees in a loop: a chain of nodes may be longer than the stack is deep.
     fn drop(&mut self) {
-        let mut pending: Vec<Arc<Node>> = Vec::new();
+        let mut pending: Vec<Arc<Internal>> = Vec::new();
         take_children(self, &mut pending);
         while let Some(node) = pending.pop() {
-            if let Some(Node::Internal(mut inner)) = Arc::into_inner(node) {
+            if let Some(mut inner) = Arc::into_inner(node) {
                 take_children(&mut inner, &mut pending);
             }
         }
     }
 }
 
-fn take_children(node: &mut Internal, out: &mut Vec<Arc<Node>>) {
+fn take_children(node: &mut Internal, out: &mut Vec<Arc<Internal>>) {
     for link in [&mut node.left, &mut node.right] {
-        if let Some(child) = link.node.take()
-            && matches!(*child, Node::Internal(_))
-        {
+        if let Some(Node::Internal(child)) = link.node.take() {
             out.push(child);
         }
     }
@@ -134,7 +138,7 @@ fn take_children(node: &mut Internal, out: &mut Vec<Arc<Node>>) {
 impl Link {
     /// A link to a new node.
     pub fn new(node: Node) -> Self {
-        Self { state: State::Dirty, node: OnceLock::from(Arc::new(node)), ..Self::default() }
+        Self { state: State::Dirty, node: OnceLock::from(node), ..Self::default() }
     }
 
     /// A link to a node of a store.
@@ -147,7 +151,7 @@ impl Link {
 
     /// A link to a node that is known with its hash.
     pub fn verified(hash: Hash, node: Node) -> Self {
-        Self { hash, place: Place::BY_HASH, state: State::Clean, node: OnceLock::from(Arc::new(node)), used: AtomicU32::new(0) }
+        Self { hash, place: Place::BY_HASH, state: State::Clean, node: OnceLock::from(node), used: AtomicU32::new(0) }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -178,12 +182,12 @@ impl Link {
     }
 
     /// The node, if it is in memory.
-    pub fn node(&self) -> Option<&Arc<Node>> {
+    pub fn node(&self) -> Option<&Node> {
         self.node.get()
     }
 
     /// Puts a node that was read into memory; whether it was not there before.
-    pub fn fill(&self, node: Arc<Node>) -> bool {
+    pub fn fill(&self, node: Node) -> bool {
         self.node.set(node).is_ok()
     }
 
@@ -200,17 +204,20 @@ impl Link {
     }
 
     /// Drops the node from memory.
-    pub fn unload(&mut self) -> Option<Arc<Node>> {
+    pub fn unload(&mut self) -> Option<Node> {
         self.node.take()
     }
 
     /// The node for changes below it that do not change it.
-    pub fn node_mut(&mut self) -> Option<&mut Node> {
-        self.node.get_mut().map(Arc::make_mut)
+    pub fn node_mut(&mut self) -> Option<NodeMut<'_>> {
+        Some(match self.node.get_mut()? {
+            Node::Leaf(leaf) => NodeMut::Leaf(Arc::make_mut(leaf)),
+            Node::Internal(node) => NodeMut::Internal(Arc::make_mut(node)),
+        })
     }
 
     /// The node, to be changed: its hash is forgotten and its name noted as obsolete.
-    pub fn change(&mut self, removed: &mut Vec<NodeKey>) -> Option<&mut Node> {
+    pub fn change(&mut self, removed: &mut Vec<NodeKey>) -> Option<NodeMut<'_>> {
         removed.extend(self.key());
         self.state = State::Dirty;
         self.node_mut()
@@ -267,7 +274,7 @@ impl Leaf {
     }
 
     pub fn size(&self) -> usize {
-        self.key.len().saturating_add(self.value.len()).saturating_add(mem::size_of::<Node>())
+        self.key.len().saturating_add(self.value.len()).saturating_add(mem::size_of::<Self>())
     }
 }
 
@@ -339,27 +346,40 @@ impl Internal {
 
     fn size(&self) -> usize {
         let embedded = self.leaf.as_ref().map_or(0, |l| l.leaf.size());
-        self.label.len().saturating_add(embedded).saturating_add(mem::size_of::<Node>())
+        self.label.len().saturating_add(embedded).saturating_add(mem::size_of::<Self>())
+    }
+}
+
+impl NodeMut<'_> {
+    /// Computes the hash and keeps that of the leaf inside.
+    pub fn update_hash(self) -> Hash {
+        match self {
+            Self::Leaf(leaf) => leaf.hash(),
+            Self::Internal(node) => {
+                if let Some(embedded) = &mut node.leaf {
+                    embedded.hash = Some(embedded.hash());
+                }
+                node.hash()
+            }
+        }
     }
 }
 
 impl Node {
+    pub fn leaf(leaf: Leaf) -> Self {
+        Self::Leaf(Arc::new(leaf))
+    }
+
+    pub fn internal(node: Internal) -> Self {
+        Self::Internal(Arc::new(node))
+    }
+
     /// The node's hash; those of the children have to be known.
     pub fn hash(&self) -> Hash {
         match self {
             Self::Leaf(leaf) => leaf.hash(),
             Self::Internal(node) => node.hash(),
         }
-    }
-
-    /// Computes the hash and keeps that of the leaf inside.
-    pub fn update_hash(&mut self) -> Hash {
-        if let Self::Internal(node) = self
-            && let Some(embedded) = &mut node.leaf
-        {
-            embedded.hash = Some(embedded.hash());
-        }
-        self.hash()
     }
 
     /// About how much memory the node takes, in bytes, without its children.
@@ -388,8 +408,8 @@ impl Node {
     pub fn from_compact(bytes: &[u8]) -> Option<Self> {
         let mut r = Reader(bytes);
         match r.peek()? {
-            PREFIX_LEAF => Leaf::read(&mut r).map(Self::Leaf),
-            _ => Internal::read(&mut r).map(Self::Internal),
+            PREFIX_LEAF => Leaf::read(&mut r).map(Self::leaf),
+            _ => Internal::read(&mut r).map(Self::internal),
         }
     }
 
@@ -428,12 +448,12 @@ impl Node {
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let mut r = Reader(bytes);
         let node = match r.peek()? {
-            PREFIX_LEAF => Self::Leaf(Leaf::read(&mut r)?),
+            PREFIX_LEAF => Self::leaf(Leaf::read(&mut r)?),
             _ => {
                 let mut node = Internal::read(&mut r)?;
                 node.left = read_link(&mut r)?;
                 node.right = read_link(&mut r)?;
-                Self::Internal(node)
+                Self::internal(node)
             }
         };
         r.0.is_empty().then_some(node)

@@ -1,5 +1,7 @@
 //! Checking proofs.
 
+use std::sync::Arc;
+
 use oasis_primitives::hash::Hash;
 
 use super::{ENTRY_FULL, ENTRY_HASH, Proof, ProofError};
@@ -54,6 +56,8 @@ fn read(proof: &Proof) -> Result<Link, ProofError> {
             match *tag {
                 ENTRY_FULL => match Node::from_compact(body).ok_or(ProofError::MalformedNode)? {
                     Node::Internal(node) => {
+                        // It was made just now and nobody else has it.
+                        let node = Arc::into_inner(node).ok_or(ProofError::MalformedNode)?;
                         waiting.push(Waiting { node, has_left: false });
                         continue;
                     }
@@ -76,7 +80,7 @@ fn read(proof: &Proof) -> Result<Link, ProofError> {
             }
             top.node.right = link;
             let Some(Waiting { node, .. }) = waiting.pop() else { return Err(ProofError::Malformed) };
-            let node = Node::Internal(node);
+            let node = Node::internal(node);
             link = Link::verified(node.hash(), node);
         }
     }

@@ -185,7 +185,7 @@ fn enter<'a>(builder: &mut ProofBuilder, node: &'a Internal, depth: usize, path:
         if state == Visit::Before
             && let Some(embedded) = &node.leaf
         {
-            builder.include_hashed(embedded.hash(), &Node::Leaf(embedded.leaf.clone()));
+            builder.include_hashed(embedded.hash(), &Node::leaf(embedded.leaf.clone()));
             if *embedded.leaf.key >= *key {
                 return Entered::Leaf(&embedded.leaf.key);
             }

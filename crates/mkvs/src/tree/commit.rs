@@ -5,7 +5,7 @@ use oasis_primitives::hash::Hash;
 use super::Tree;
 use crate::{
     Error,
-    node::{Link, Node, State},
+    node::{Link, NodeMut, State},
     root::Root,
     store::{NewNode, NodeKey, Place},
     write_log::{LogEntry, WriteLog},
@@ -58,7 +58,7 @@ impl Tree {
     /// The hash of the tree as it is now. What was computed is kept for the commit.
     pub fn root_hash(&mut self) -> Hash {
         walk_changed(&mut self.root, |state| state == State::Dirty, &mut |link| {
-            if let Some(hash) = link.node_mut().map(Node::update_hash) {
+            if let Some(hash) = link.node_mut().map(NodeMut::update_hash) {
                 link.set_hashed(hash);
             }
         });
@@ -114,7 +114,7 @@ fn walk_changed(root: &mut Link, wanted: impl Fn(State) -> bool, visit: &mut dyn
             _ => None,
         };
         if let Some(right) = next
-            && let Some(Node::Internal(node)) = current.node_mut()
+            && let Some(NodeMut::Internal(node)) = current.node_mut()
         {
             let child = if right { node.right.take() } else { node.left.take() };
             path.push((current, right));
@@ -126,7 +126,7 @@ fn walk_changed(root: &mut Link, wanted: impl Fn(State) -> bool, visit: &mut dyn
             *root = current;
             return;
         };
-        if let Some(Node::Internal(node)) = parent.node_mut() {
+        if let Some(NodeMut::Internal(node)) = parent.node_mut() {
             if right {
                 node.right = current;
             } else {

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Tree;
-use crate::node::{Internal, Link, Node, State};
+use crate::node::{Internal, Link, Node, NodeMut, State};
 
 /// Ages are counted by their number of binary digits.
 const AGES: usize = 33;
@@ -66,8 +66,8 @@ impl Tree {
             {
                 *sum = sum.saturating_add(node.size());
             }
-            if let Node::Internal(Internal { left, right, .. }) = &**node {
-                stack.extend([left, right]);
+            if let Node::Internal(node) = node {
+                stack.extend([&node.left, &node.right]);
             }
         }
         out
@@ -86,7 +86,7 @@ impl Tree {
             if link.node().is_none_or(|n| n.as_internal().is_none()) {
                 continue;
             }
-            if let Some(Node::Internal(Internal { left, right, .. })) = link.node_mut() {
+            if let Some(NodeMut::Internal(Internal { left, right, .. })) = link.node_mut() {
                 stack.extend([left, right]);
             }
         }

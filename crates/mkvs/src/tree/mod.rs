@@ -183,10 +183,10 @@ impl Tree {
         let key = link.key().ok_or(Error::DirtyRoot)?;
         let node = self.fetch(&key)?;
         let size = node.size();
-        if link.fill(Arc::new(node)) {
+        if link.fill(node) {
             self.loaded.fetch_add(size, Ordering::Relaxed);
         }
-        Ok(link.node().map(AsRef::as_ref))
+        Ok(link.node())
     }
 
     fn fetch(&self, key: &NodeKey) -> Result<Node, Error> {

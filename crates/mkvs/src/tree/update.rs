@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Pending, Tree, check_key};
 use crate::{
     Error, bits,
-    node::{Embedded, Internal, Leaf, Link, Node},
+    node::{Embedded, Internal, Leaf, Link, Node, NodeMut},
     store::NodeKey,
 };
 
@@ -85,7 +85,7 @@ impl Tree {
         let found = loop {
             match self.resolve(link)? {
                 None => break None,
-                Some(Node::Leaf(leaf)) => break (*leaf.key == *key).then_some(leaf),
+                Some(Node::Leaf(leaf)) => break (*leaf.key == *key).then_some(&**leaf),
                 Some(Node::Internal(node)) => {
                     depth = depth.saturating_add(node.label_bits.into());
                     parent = Some(node);
@@ -120,11 +120,11 @@ fn insert(root: &mut Link, key: &[u8], value: Arc<[u8]>, generation: u32, remove
             return;
         }
         // Where the path parts: the bits in common, and whether the node there goes on with a one.
-        let (common, node_bit, node_is_leaf) = match link.node().map(AsRef::as_ref) {
+        let (common, node_bit, node_is_leaf) = match link.node() {
             None => return,
             Some(Node::Leaf(leaf)) => {
                 if *leaf.key == *key {
-                    if let Some(Node::Leaf(leaf)) = link.change(removed) {
+                    if let Some(NodeMut::Leaf(leaf)) = link.change(removed) {
                         leaf.value = value;
                     }
                     return;
@@ -139,7 +139,7 @@ fn insert(root: &mut Link, key: &[u8], value: Arc<[u8]>, generation: u32, remove
                 let label_bits = usize::from(node.label_bits);
                 let common = bits::common(&node.label, label_bits, key, depth);
                 if common == label_bits {
-                    let Some(Node::Internal(node)) = link.change(removed) else { return };
+                    let Some(NodeMut::Internal(node)) = link.change(removed) else { return };
                     depth = depth.saturating_add(label_bits);
                     if key_bits == depth {
                         node.leaf = Some(Embedded::new(Leaf::new(key, value)));
@@ -174,7 +174,7 @@ fn split(
     parent.label = bits::slice(key, depth, at);
     parent.label_bits = to_u16(common);
     let mut old = link.take();
-    if !node_is_leaf && let Some(Node::Internal(node)) = old.change(removed) {
+    if !node_is_leaf && let Some(NodeMut::Internal(node)) = old.change(removed) {
         let label_bits = usize::from(node.label_bits);
         node.label = bits::slice(&node.label, common, label_bits);
         node.label_bits = to_u16(label_bits.saturating_sub(common));
@@ -184,7 +184,7 @@ fn split(
         Some(true) => parent.right = old,
         None => {
             removed.extend(old.key());
-            if let Some(Node::Leaf(leaf)) = old.node_mut() {
+            if let Some(NodeMut::Leaf(leaf)) = old.node_mut() {
                 parent.leaf = Some(Embedded::new(leaf.clone()));
             }
         }
@@ -196,12 +196,12 @@ fn split(
     } else {
         parent.left = new_leaf(key, value, generation);
     }
-    *link = Link::new(Node::Internal(parent));
+    *link = Link::new(Node::internal(parent));
     link.touch(generation);
 }
 
 fn new_leaf(key: &[u8], value: Arc<[u8]>, generation: u32) -> Link {
-    let link = Link::new(Node::Leaf(Leaf::new(key, value)));
+    let link = Link::new(Node::leaf(Leaf::new(key, value)));
     link.touch(generation);
     link
 }
@@ -219,7 +219,7 @@ fn remove(root: &mut Link, key: &[u8], removed: &mut Vec<NodeKey>) {
     let mut link = root;
     let mut depth = 0usize;
     loop {
-        let ends_here = match link.node().map(AsRef::as_ref) {
+        let ends_here = match link.node() {
             None => return,
             Some(Node::Leaf(_)) => {
                 removed.extend(link.key());
@@ -229,12 +229,12 @@ fn remove(root: &mut Link, key: &[u8], removed: &mut Vec<NodeKey>) {
             Some(Node::Internal(node)) => {
                 depth = depth.saturating_add(node.label_bits.into());
                 let child = if bits::bit(key, depth) { &node.right } else { &node.left };
-                key_bits == depth || matches!(child.node().map(AsRef::as_ref), Some(Node::Leaf(_)))
+                key_bits == depth || matches!(child.node(), Some(Node::Leaf(_)))
             }
         };
         let right = bits::bit(key, depth);
         if ends_here {
-            let Some(Node::Internal(node)) = link.change(removed) else { return };
+            let Some(NodeMut::Internal(node)) = link.change(removed) else { return };
             if key_bits == depth {
                 node.leaf = None;
             } else {
@@ -247,7 +247,7 @@ fn remove(root: &mut Link, key: &[u8], removed: &mut Vec<NodeKey>) {
             }
             return;
         }
-        let Some(Node::Internal(node)) = link.change(removed) else { return };
+        let Some(NodeMut::Internal(node)) = link.change(removed) else { return };
         link = if right { &mut node.right } else { &mut node.left };
     }
 }
@@ -255,12 +255,12 @@ fn remove(root: &mut Link, key: &[u8], removed: &mut Vec<NodeKey>) {
 /// What takes the place of an internal node that has only one child left.
 fn collapse(node: &mut Internal, removed: &mut Vec<NodeKey>) -> Option<Link> {
     match (node.leaf.take(), node.left.is_empty(), node.right.is_empty()) {
-        (Some(only), true, true) => Some(Link::new(Node::Leaf(only.leaf))),
+        (Some(only), true, true) => Some(Link::new(Node::leaf(only.leaf))),
         (None, true, true) => Some(Link::default()),
         (None, left_empty, right_empty) if left_empty || right_empty => {
             let mut only = if left_empty { node.right.take() } else { node.left.take() };
             let is_internal = only.node().is_some_and(|n| n.as_internal().is_some());
-            if is_internal && let Some(Node::Internal(child)) = only.change(removed) {
+            if is_internal && let Some(NodeMut::Internal(child)) = only.change(removed) {
                 let (a, b) = (usize::from(node.label_bits), usize::from(child.label_bits));
                 child.label = bits::join(&node.label, a, &child.label, b);
                 child.label_bits = to_u16(a.saturating_add(b));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, config::PartitioningPolicy};
 
 use super::{Batch, Durability, Engine, Table, Visitor};
 use crate::Error;
@@ -34,8 +34,16 @@ impl Fjall {
             .open()
             .map_err(failed)?;
         let keyspace = |name: &str, buffer: u64| {
-            // Nearly all keys that are looked up exist, so that filters of the last level would be in vain.
-            database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(buffer).expect_point_read_hits(true))
+            let options = || {
+                KeyspaceCreateOptions::default()
+                    .max_memtable_size(buffer)
+                    // Nearly all keys that are looked up exist, so that filters of the last level would be in vain.
+                    .expect_point_read_hits(true)
+                    // Otherwise a read may fetch the index or filter of a whole table, which is some megabytes.
+                    .index_block_partitioning_policy(PartitioningPolicy::all(true))
+                    .filter_block_partitioning_policy(PartitioningPolicy::all(true))
+            };
+            database.keyspace(name, options)
         };
         let nodes = keyspace("nodes", NODES_BUFFER).map_err(failed)?;
         let index = keyspace("index", OTHER_BUFFER).map_err(failed)?;
