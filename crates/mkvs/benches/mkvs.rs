@@ -2,6 +2,8 @@
 //!
 //! The keys and values are those of the same measurements of the original: 32 bytes each.
 
+#![allow(missing_docs, reason = "criterion's macros make public functions")]
+
 use std::{hint::black_box, sync::Arc};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};

@@ -39,8 +39,7 @@ impl Tree {
     /// Like [`Tree::commit`]; the batch number keeps commits of several trees apart that go to one store at one version.
     pub fn commit_batch(&mut self, version: u64, batch: u32) -> Result<Commit, Error> {
         self.trim();
-        let hash = self.root_hash();
-        self.finish(version, batch, hash)
+        self.finish(version, batch)
     }
 
     /// Like [`Tree::commit_batch`], but fails and leaves everything as it was if another root would come out.
@@ -52,22 +51,22 @@ impl Tree {
         if hash != root.hash {
             return Err(Error::KnownRootMismatch { expected: root.hash, got: hash });
         }
-        self.finish(root.version, batch, hash)
+        self.finish(root.version, batch)
     }
 
     /// The hash of the tree as it is now. What was computed is kept for the commit.
     pub fn root_hash(&mut self) -> Hash {
-        walk_changed(&mut self.root, |state| state == State::Dirty, &mut |link| {
-            if let Some(hash) = link.node_mut().map(NodeMut::update_hash) {
-                link.set_hashed(hash);
-            }
-        });
+        walk_changed(&mut self.root, |state| state == State::Dirty, &mut update_hash);
         self.root.hash().unwrap_or_default()
     }
 
-    fn finish(&mut self, version: u64, batch: u32, hash: Hash) -> Result<Commit, Error> {
+    fn finish(&mut self, version: u64, batch: u32) -> Result<Commit, Error> {
         let (mut nodes, mut index, mut bytes) = (Vec::new(), Some(0u32), 0usize);
-        walk_changed(&mut self.root, |state| state == State::Hashed, &mut |link| {
+        // Hashes and bytes in one walk: the nodes may be far apart in memory.
+        walk_changed(&mut self.root, |state| matches!(state, State::Dirty | State::Hashed), &mut |link| {
+            if link.state() == State::Dirty {
+                update_hash(link);
+            }
             let (Some(hash), Some(at)) = (link.hash(), index) else {
                 index = None;
                 return;
@@ -91,8 +90,14 @@ impl Tree {
             .filter(|(_, entry)| entry.value.is_some() || entry.existed)
             .map(|(key, entry)| LogEntry { key: key.into_vec().into(), value: entry.value.map(|v| v.to_vec()) })
             .collect();
-        self.base = Root { version, hash, ..self.base };
+        self.base = Root { version, hash: self.root.hash().unwrap_or_default(), ..self.base };
         Ok(Commit { root: self.base, batch, root_place: self.root_place(), write_log, nodes, removed: std::mem::take(&mut self.removed) })
+    }
+}
+
+fn update_hash(link: &mut Link) {
+    if let Some(hash) = link.node_mut().map(NodeMut::update_hash) {
+        link.set_hashed(hash);
     }
 }
 

@@ -8,8 +8,8 @@ use super::{Batch, Durability, Engine, Table, Visitor};
 use crate::Error;
 
 /// Memory for writes not yet in tables, in bytes, for nodes and for each of the other tables.
-const NODES_BUFFER: u64 = 16 << 20;
-const OTHER_BUFFER: u64 = 4 << 20;
+const NODES_BUFFER: u64 = 8 << 20;
+const OTHER_BUFFER: u64 = 2 << 20;
 /// Journal files are kept until their content is in tables, up to this many bytes.
 const JOURNAL_BYTES: u64 = 64 << 20;
 
