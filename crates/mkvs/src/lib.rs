@@ -30,7 +30,7 @@ pub use error::Error;
 pub use overlay::{KeyValue, Overlay, OverlayIter};
 pub use root::{Root, RootType};
 pub use store::{MemoryStore, NewNode, NodeKey, NodeStore, Place, StoreError};
-pub use tree::{Commit, Iter, Tree};
+pub use tree::{Commit, Item, Iter, Tree};
 pub use write_log::{LogEntry, WriteLog};
 
 /// The longest key in bytes: a key's length in bits has to fit into 16 bits.

@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, iter::Peekable, ops::Bound, sync::Arc};
 
-use crate::{Error, Tree};
-
-/// A key and its value, or the error that ends an iteration.
-type Item<'a> = Result<(&'a [u8], &'a Arc<[u8]>), Error>;
+use crate::{Error, Tree, tree::Item};
 
 /// Goes through the keys of an [`Overlay`] or [`Tree`] in order.
 pub type OverlayIter<'a> = Box<dyn Iterator<Item = Item<'a>> + 'a>;

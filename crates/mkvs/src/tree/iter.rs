@@ -9,6 +9,9 @@ use crate::{
     store::NodeKey,
 };
 
+/// A key and its value, or the error that ends an iteration.
+pub type Item<'a> = Result<(&'a [u8], &'a Arc<[u8]>), Error>;
+
 /// Goes through keys in order. An error ends it.
 pub struct Iter<'a> {
     tree: &'a Tree,
@@ -71,13 +74,10 @@ impl Tree {
     }
 
     /// The keys that start with `prefix` in order.
-    pub fn iter_prefix<'a>(&'a self, prefix: &'a [u8]) -> Result<impl Iterator<Item = Entry<'a>> + 'a, Error> {
+    pub fn iter_prefix<'a>(&'a self, prefix: &'a [u8]) -> Result<impl Iterator<Item = Item<'a>> + 'a, Error> {
         Ok(self.iter_from(prefix)?.take_while(move |item| item.as_ref().map_or(true, |(key, _)| key.starts_with(prefix))))
     }
 }
-
-/// A key and its value, or why the tree could not be read on.
-type Entry<'a> = Result<(&'a [u8], &'a Arc<[u8]>), Error>;
 
 /// Goes through nodes, parents before children.
 struct NodeKeys<'a> {
@@ -115,7 +115,7 @@ impl Iterator for NodeKeys<'_> {
 }
 
 impl<'a> Iterator for Iter<'a> {
-    type Item = Result<(&'a [u8], &'a Arc<[u8]>), Error>;
+    type Item = Item<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {

@@ -16,7 +16,7 @@ use std::{
 use oasis_primitives::{hash::Hash, namespace::Namespace};
 
 pub use commit::Commit;
-pub use iter::Iter;
+pub use iter::{Item, Iter};
 
 use crate::{
     Error, MAX_KEY_LEN, bits,

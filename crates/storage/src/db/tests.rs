@@ -12,11 +12,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::{CheckpointDir, engine};
 
+type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
 fn options(kind: EngineKind) -> Options {
     Options { context: "test".to_owned(), engine: kind, write_logs: true, ..Options::default() }
 }
 
-fn contents(tree: &Tree) -> BTreeMap<Vec<u8>, Vec<u8>> {
+fn contents(tree: &Tree) -> Model {
     tree.iter().map(|i| i.map(|(k, v)| (k.to_vec(), v.to_vec())).unwrap()).collect()
 }
 
@@ -356,7 +358,7 @@ proptest! {
     fn versions_hold_what_the_model_holds_and_nothing_is_left_behind(steps in proptest::collection::vec(step(), 1..25)) {
         let engine = engine::open(EngineKind::Memory, Path::new("x"), 0).unwrap();
         let mut db = NodeDb::on(engine.clone(), Path::new("x"), options(EngineKind::Memory)).unwrap();
-        let mut model: BTreeMap<u64, BTreeMap<Vec<u8>, Vec<u8>>> = BTreeMap::new();
+        let mut model: BTreeMap<u64, Model> = BTreeMap::new();
         let mut version = 0u64;
         for step in steps {
             match step {
@@ -364,7 +366,7 @@ proptest! {
                     let base = *db.latest_tree(RootType::STATE).unwrap().root();
                     let base_model = model.get(&version).cloned().unwrap_or_default();
                     version += 1;
-                    let mut made: Vec<(Root, BTreeMap<Vec<u8>, Vec<u8>>)> = Vec::new();
+                    let mut made: Vec<(Root, Model)> = Vec::new();
                     for (number, changes) in candidates.iter().enumerate() {
                         // Every second candidate is made from the one before.
                         let (from, mut expected) = match made.last() {

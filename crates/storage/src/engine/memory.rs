@@ -8,14 +8,16 @@ use std::{
 use super::{Batch, Durability, Engine, Table, Visitor};
 use crate::Error;
 
+type Entries = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+
 /// A store in memory.
 #[derive(Debug, Default)]
 pub struct Memory {
-    entries: Mutex<BTreeMap<(Table, Vec<u8>), Vec<u8>>>,
+    entries: Mutex<Entries>,
 }
 
 impl Memory {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(Table, Vec<u8>), Vec<u8>>> {
+    fn lock(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
