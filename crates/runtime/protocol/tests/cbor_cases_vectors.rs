@@ -238,7 +238,8 @@ fn text<'a>(item: &'a Value, name: &str) -> &'a str {
 }
 
 /// Whether a case puts a nil pointer among the elements of a genesis section's lists. The original keeps it, writes it as
-/// null and stops with a panic as soon as it looks at it; here it is read as the zero value, which no check lets pass.
+/// null and stops with a panic as soon as it looks at it; here it is read as the zero value, and refused where a
+/// document is read from JSON.
 fn is_nil_in_genesis(name: &str, mutation: &str) -> bool {
     (name.ends_with(".Genesis") || name == "genesis.Document") && matches!(mutation, "array-null-elem" | "null-value" | "replace:null")
 }

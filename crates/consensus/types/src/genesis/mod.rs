@@ -3,6 +3,7 @@
 //! Source: go/genesis/api.
 
 mod document;
+mod nil;
 mod problem;
 
 pub use document::{Document, ReadError};
