@@ -114,7 +114,7 @@ impl Item {
                     ensure!(result.is_ok() == ok, "reveal: {result:?}");
                 }
             }
-            // Bodies of transactions, read by the beacon's own tests.
+            // Bodies of transactions: the consensus types have a test of their own.
             "pvss-tx-body" => {}
             other => bail!("unknown kind {other}"),
         }

@@ -34,10 +34,9 @@ fn every_recorded_chain_is_computed_again_chains_vectors() {
 
 /// Replays a chain with the upgrade descriptors beside it.
 fn replay(path: &Path) -> Result<Summary, ReplayError> {
-    let upgrades = path.to_str().unwrap().replace(".cbor.gz", ".upgrades.json");
-    let descriptors = match std::fs::read(&upgrades) {
-        Ok(bytes) => Vec::<Descriptor>::from_json(&serde_json::from_slice(&bytes).unwrap()).unwrap(),
-        Err(_) => Vec::new(),
+    let descriptors = match oasis_test_vectors::beside_chain(path, ".upgrades.json").unwrap() {
+        Some(bytes) => Vec::<Descriptor>::from_json(&serde_json::from_slice(&bytes).unwrap()).unwrap(),
+        None => Vec::new(),
     };
     let file = path.display().to_string();
     let mut reader = oasis_replay::open(path)?;

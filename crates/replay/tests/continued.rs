@@ -23,9 +23,9 @@ fn bytes(path: &Path) -> Vec<u8> {
 }
 
 fn descriptors(chain: &Path) -> Vec<Descriptor> {
-    match std::fs::read(chain.to_str().unwrap().replace(".cbor.gz", ".upgrades.json")) {
-        Ok(bytes) => Vec::from_json(&serde_json::from_slice(&bytes).unwrap()).unwrap(),
-        Err(_) => Vec::new(),
+    match oasis_test_vectors::beside_chain(chain, ".upgrades.json").unwrap() {
+        Some(bytes) => Vec::from_json(&serde_json::from_slice(&bytes).unwrap()).unwrap(),
+        None => Vec::new(),
     }
 }
 

@@ -94,6 +94,17 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(raw)
 }
 
+/// Reads the file that stands beside a chain file under another ending (such as `.upgrades.json`), where there is one.
+pub fn beside_chain(chain: &Path, ending: &str) -> Result<Option<Vec<u8>>> {
+    let name = chain.to_string_lossy();
+    let path = PathBuf::from(format!("{}{ending}", name.strip_suffix(".cbor.gz").unwrap_or(&name)));
+    if !path.exists() {
+        return Ok(None);
+    }
+    note(&path)?;
+    read(&path).map(Some)
+}
+
 fn note(path: &Path) -> Result<()> {
     if let Some(list) = std::env::var_os("OASIS_VECTORS_SEEN") {
         let mut file = fs::OpenOptions::new().create(true).append(true).open(list)?;
