@@ -36,7 +36,6 @@ fn decodes<T: Decode + Encode + PartialEq + Debug>(bytes: &[u8]) -> Result<(), T
 fn decodes_all(bytes: &[u8]) -> Result<(), TestCaseError> {
     decodes::<Address>(bytes)?;
     decodes::<Hash>(bytes)?;
-    decodes::<Namespace>(bytes)?;
     decodes::<PublicKey>(bytes)?;
     decodes::<RawSignature>(bytes)?;
     decodes::<Signature>(bytes)?;
@@ -50,6 +49,8 @@ fn decodes_all(bytes: &[u8]) -> Result<(), TestCaseError> {
     decodes::<RawCbor>(bytes)?;
     decodes::<String>(bytes)?;
     decodes::<i64>(bytes)?;
+    // Given as an array of integers, a namespace may have flags that it may not have as a byte string.
+    let _ = (cbor::from_slice::<Namespace>(bytes), cbor::from_slice_trusted::<Namespace>(bytes));
     // Floats and tags don't compare or encode; they need only return.
     let _ = cbor::from_slice::<Value>(bytes);
     let _ = cbor::from_slice_trusted::<Value>(bytes);
