@@ -44,6 +44,12 @@ pub struct ReplayArguments {
     /// Refuse settings and keys that only test networks may have.
     #[arg(long)]
     production: bool,
+    /// Check the whole state after blocks, beyond what consensus asks for.
+    #[arg(long = "consensus.tendermint.supplementarysanity.enabled")]
+    supplementary_sanity: bool,
+    /// Every how many blocks it is checked.
+    #[arg(long = "consensus.tendermint.supplementarysanity.interval", value_name = "BLOCKS", default_value_t = 10)]
+    supplementary_sanity_interval: u64,
 }
 
 /// Replays and prints the outcome; success only when all is equal.
@@ -75,7 +81,8 @@ fn run(args: &ReplayArguments) -> Result<Summary, ReplayError> {
     let mut reader = oasis_replay::open(&args.chain)?;
     let refused = |refused| ReplayError::Refused { file: file.clone(), refused: Box::new(refused) };
     let first_time = reader.first_time().map_err(refused)?;
-    let network = Network::new(reader.header(), first_time, !args.production).map_err(refused)?;
+    let mut network = Network::new(reader.header(), first_time, !args.production).map_err(refused)?;
+    network.supplementary_sanity_interval = args.supplementary_sanity.then_some(args.supplementary_sanity_interval);
     let stopped = |message| ReplayError::Stopped { file: file.clone(), height: network.document.height, message };
     match &args.datadir {
         None => {

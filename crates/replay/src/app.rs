@@ -38,6 +38,8 @@ pub struct Network {
     pub engine: EngineGenesis,
     /// Whether settings and keys of test networks are allowed.
     pub debug: bool,
+    /// Every how many blocks the whole state is checked beyond what consensus asks for; none for never.
+    pub supplementary_sanity_interval: Option<u64>,
 }
 
 impl Network {
@@ -82,7 +84,7 @@ impl Network {
             let e = e.inside("genesis_doc");
             Refused::new(Place::Header, e.field, e.expected, e.found)
         })?;
-        Ok(Self { document, rules, engine, debug })
+        Ok(Self { document, rules, engine, debug, supplementary_sanity_interval: None })
     }
 }
 
@@ -104,7 +106,12 @@ impl<T: VersionedTree + Notes> AppMachine<T> {
             rules: network.rules.clone(),
             base_epoch: document.beacon.base,
             halt_epoch: document.halt_epoch,
-            options: Options { debug: network.debug, sgx: Policy::new(network.debug), ..Options::default() },
+            options: Options {
+                debug: network.debug,
+                sgx: Policy::new(network.debug),
+                supplementary_sanity_interval: network.supplementary_sanity_interval,
+                ..Options::default()
+            },
         };
         let time = BlockTime { seconds: document.time.seconds(), nanos: document.time.nanos() };
         let executor = Executor::new(tree, config, Some(upgrader), time).map_err(|e| e.to_string())?;
