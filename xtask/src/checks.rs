@@ -108,7 +108,8 @@ pub fn advisories() -> Result<()> {
             let same = entry["crate"] == package["name"];
             let version = package["version"].as_str().unwrap_or_default();
             let below = entry["fixed_in"].as_str().is_none_or(|fixed| numbers(version) < numbers(fixed));
-            if same && below {
+            let since = entry["introduced_in"].as_str().is_none_or(|first| numbers(version) >= numbers(first));
+            if same && since && below {
                 bad.push(format!("{} {version}: {}", package["name"], entry["advisory"]));
             }
         }

@@ -123,6 +123,11 @@ impl<T: VersionedTree + Notes> AppMachine<T> {
         &self.executor
     }
 
+    /// The executor, for checks of transactions between blocks.
+    pub fn executor_mut(&mut self) -> &mut Executor<T> {
+        &mut self.executor
+    }
+
     fn run(&mut self, block: &VerifiedBlock) -> oasis_consensus_app::error::Result<Executed> {
         self.executor.set_verified(Arc::clone(&block.verified));
         let begin_events = self.executor.begin_block(&begin_block(block))?;
