@@ -39,7 +39,7 @@ fn run(args: &[String]) -> Result<()> {
         Some("test") => vectors::test_all(rest),
         Some("ci") => ci(),
         Some("bench") => cargo(
-            ["bench", "--workspace", "--benches"]
+            ["bench", "--workspace", "--bench", "*"]
                 .into_iter()
                 .map(str::to_owned)
                 .chain((!rest.is_empty()).then(|| "--".to_owned()).into_iter().chain(rest.iter().cloned())),
