@@ -6,6 +6,7 @@
 //! Source: tendermint `proto/tendermint/{types,abci,state,crypto,version}`.
 
 mod abci;
+mod parts;
 mod types;
 mod wire;
 
@@ -13,6 +14,7 @@ pub use abci::{
     AbciBlockParams, AbciConsensusParams, AbciResponses, Event, EventAttribute, ResponseBeginBlock, ResponseDeliverTx, ResponseEndBlock,
     ValidatorUpdate,
 };
+pub use parts::{BlockMeta, Part, Proof, Proposal};
 pub use types::{
     Block, BlockId, BlockIdFlag, BlockParams, Commit, CommitSig, Consensus, ConsensusParams, Data, DuplicateVoteEvidence, Duration,
     Evidence, EvidenceList, EvidenceParams, EvidenceSum, Header, LightBlock, LightClientAttackEvidence, PartSetHeader, PublicKey,
