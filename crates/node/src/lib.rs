@@ -1,0 +1,3 @@
+//! A node: its configuration and keys, the consensus engine on its threads, workers, and the API.
+
+pub mod config;
