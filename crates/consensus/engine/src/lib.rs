@@ -18,6 +18,7 @@ mod evidence;
 mod genesis;
 mod history;
 pub mod merkle;
+pub mod messages;
 mod params;
 mod peer;
 pub mod ports;
