@@ -1,3 +1,7 @@
 //! A node: its configuration and keys, the consensus engine on its threads, workers, and the API.
 
 pub mod config;
+pub mod files;
+pub mod identity;
+pub mod logs;
+pub mod tls;
