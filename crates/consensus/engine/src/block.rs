@@ -5,6 +5,7 @@ use prost::Message;
 use crate::{
     error::{VerifyError, ensure, from_wire, same_bytes},
     merkle::{self, Sha256Hash},
+    parts::BLOCK_PART_SIZE,
     proto::{self, AbciResponses, Block, BlockId, Commit, Data, Header, PartSetHeader, ResponseDeliverTx},
     validator_set::ADDRESS_SIZE,
     vote::check_hash,
@@ -15,9 +16,6 @@ pub const BLOCK_PROTOCOL: u64 = 11;
 
 /// The longest name of a chain. Source: tendermint `types/genesis.go`, `MaxChainIDLen`.
 pub const MAX_CHAIN_ID_LEN: usize = 50;
-
-/// Bytes of a part of a block. Source: tendermint `types/params.go`, `BlockPartSizeBytes`.
-const BLOCK_PART_SIZE: usize = 65_536;
 
 /// Field numbers of the wrappers in which header fields are hashed: all have their value in field 1.
 const WRAPPER_FIELD: u32 = 1;
@@ -104,6 +102,26 @@ pub fn part_set_header(block: &[u8]) -> PartSetHeader {
     PartSetHeader { total: u32::try_from(parts.len()).unwrap_or(u32::MAX), hash: merkle::root(parts).to_vec() }
 }
 
+/// The most bytes of a header. Source: tendermint `types/block.go`, `MaxHeaderBytes`.
+const MAX_HEADER_BYTES: i64 = 626;
+/// What the encoding of a block adds to its parts. Source: tendermint `types/block.go`, `MaxOverheadForBlock`.
+const MAX_BLOCK_OVERHEAD: i64 = 11;
+/// The most bytes of a commit without signatures, and of each signature with its tag and length.
+///
+/// Source: tendermint `types/block.go`, `MaxCommitBytes`.
+const MAX_COMMIT_OVERHEAD: i64 = 94;
+const MAX_COMMIT_SIG_BYTES: i64 = 111;
+
+/// How many bytes of transactions fit into a block; none if not even the header and the commit fit.
+///
+/// Source: tendermint `types/block.go`, `MaxDataBytes`.
+pub fn max_data_bytes(max_block_bytes: i64, evidence_bytes: i64, validators: usize) -> Option<i64> {
+    let signatures = i64::try_from(validators).unwrap_or(i64::MAX).saturating_mul(MAX_COMMIT_SIG_BYTES);
+    let taken = [MAX_BLOCK_OVERHEAD, MAX_HEADER_BYTES, MAX_COMMIT_OVERHEAD, signatures, evidence_bytes];
+    let left = taken.into_iter().fold(max_block_bytes, i64::saturating_sub);
+    (left >= 0).then_some(left)
+}
+
 /// A block that is in itself consistent, with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedBlock {
@@ -117,7 +135,19 @@ impl CheckedBlock {
     ///
     /// Source: tendermint `types/block.go`, `BlockFromProto`, `Block.ValidateBasic`.
     pub fn decode(bytes: &[u8]) -> Result<Self, VerifyError> {
-        let mut block: Block = proto::decode(bytes).map_err(|e| from_wire("block", e))?;
+        let block: Block = proto::decode(bytes).map_err(|e| from_wire("block", e))?;
+        Self::check(block, part_set_header(bytes))
+    }
+
+    /// Like [`Self::decode`] for a block that is being decided or synced: takes every encoding that the original's lenient
+    /// decoder takes, for a proposer may choose an odd one, and the bytes decide nothing but the parts. `parts` are those
+    /// that the bytes came in.
+    pub fn decode_live(bytes: &[u8], parts: &PartSetHeader) -> Result<Self, VerifyError> {
+        let block = Block::decode(bytes).map_err(|e| VerifyError::new("block", "a block", e))?;
+        Self::check(block, parts.clone())
+    }
+
+    fn check(mut block: Block, parts: PartSetHeader) -> Result<Self, VerifyError> {
         let Some(last_commit) = block.last_commit.take() else {
             return Err(VerifyError::new("last_commit", "a commit", "nothing"));
         };
@@ -130,8 +160,14 @@ impl CheckedBlock {
             evidence.check_basic().map_err(|e| e.inside(&format!("evidence[{i}]")))?;
         }
         same_bytes("header.evidence_hash", &block.evidence.hash(), &header.evidence_hash)?;
-        let id = BlockId { hash: header.hash().to_vec(), part_set_header: part_set_header(bytes) };
+        let id = BlockId { hash: header.hash().to_vec(), part_set_header: parts };
         Ok(Self { block, last_commit, id })
+    }
+
+    /// A block that was made here, with its encoding.
+    pub fn encode_new(block: &Block) -> Result<(Self, Vec<u8>), VerifyError> {
+        let bytes = block.encode_to_vec();
+        Ok((Self::decode(&bytes)?, bytes))
     }
 
     /// The header.

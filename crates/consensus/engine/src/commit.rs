@@ -194,7 +194,7 @@ impl ValidatorSet {
     }
 
     /// Two thirds of the power, rounded down; more than this is needed.
-    fn two_thirds(&self) -> i64 {
+    pub(crate) fn two_thirds(&self) -> i64 {
         self.total_voting_power().saturating_mul(2) / 3
     }
 

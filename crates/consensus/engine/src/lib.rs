@@ -11,6 +11,7 @@
 
 pub mod proto;
 
+pub mod bits;
 mod block;
 mod commit;
 mod error;
@@ -20,14 +21,21 @@ mod history;
 pub mod merkle;
 pub mod messages;
 mod params;
+pub mod parts;
 mod peer;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 pub mod ports;
+mod proposal;
+pub mod rounds;
 mod state;
 mod time;
 mod validator_set;
 mod vote;
+pub mod votes;
+pub mod wal;
 
-pub use block::{BLOCK_PROTOCOL, CheckedBlock, MAX_CHAIN_ID_LEN, decode_commit, decode_responses, part_set_header, results_hash};
+pub use block::{BLOCK_PROTOCOL, CheckedBlock, MAX_CHAIN_ID_LEN, decode_commit, decode_responses, max_data_bytes, part_set_header, results_hash};
 pub use commit::{CommitTarget, SignatureCheck};
 pub use error::VerifyError;
 pub use evidence::{ByzantineValidator, History, Misbehaviour};

@@ -12,7 +12,10 @@ use crate::{
     error::{VerifyError, ensure, same, same_bytes},
     evidence::History,
     merkle,
-    proto::{AbciConsensusParams, AbciResponses, BlockId, CommitSig, ConsensusParams, Timestamp, Validator, ValidatorUpdate},
+    proto::{
+        AbciConsensusParams, AbciResponses, Block, BlockId, Commit, CommitSig, Consensus, ConsensusParams, Data, Evidence, EvidenceList,
+        Header, Timestamp, Validator, ValidatorUpdate,
+    },
     time::median_time,
     validator_set::{ValidatorSet, from_updates},
 };
@@ -121,6 +124,38 @@ impl ChainState {
     /// The height that comes next.
     pub fn next_height(&self) -> i64 {
         if self.last_block_height == 0 { self.initial_height } else { self.last_block_height.saturating_add(1) }
+    }
+
+    /// Makes the next block, with its encoding. `last_commit` is that of the last block, empty for the first.
+    ///
+    /// Source: tendermint `state/state.go`, `State.MakeBlock`.
+    pub fn make_block(
+        &self,
+        txs: Vec<Vec<u8>>,
+        last_commit: Commit,
+        evidence: Vec<Evidence>,
+        proposer_address: &[u8],
+    ) -> Result<(CheckedBlock, Vec<u8>), VerifyError> {
+        let height = self.next_height();
+        let first = height == self.initial_height;
+        let (data, evidence) = (Data { txs }, EvidenceList { evidence });
+        let header = Header {
+            version: Consensus { block: BLOCK_PROTOCOL, app: self.app_version },
+            chain_id: self.chain_id.clone(),
+            height,
+            time: if first { self.last_block_time } else { median_time(&last_commit, &self.last_validators) },
+            last_block_id: self.last_block_id.clone(),
+            last_commit_hash: last_commit.hash().to_vec(),
+            data_hash: data.hash().to_vec(),
+            validators_hash: self.validators.hash().to_vec(),
+            next_validators_hash: self.next_validators.hash().to_vec(),
+            consensus_hash: self.consensus_params.hash().to_vec(),
+            app_hash: self.app_hash.clone(),
+            last_results_hash: self.last_results_hash.clone(),
+            evidence_hash: evidence.hash().to_vec(),
+            proposer_address: proposer_address.to_vec(),
+        };
+        CheckedBlock::encode_new(&Block { header, data, evidence, last_commit: Some(last_commit) })
     }
 
     /// Checks every field of a block against the chain so far; gives the signatures that are still to be verified.

@@ -21,5 +21,5 @@ pub use types::{
     PublicKeySum, SignedHeader, SignedMsgType, SimpleValidator, Timestamp, Validator, ValidatorParams, ValidatorSetMessage, VersionParams,
     Vote,
 };
-pub(crate) use types::{CanonicalBlockId, CanonicalVote, HashedParams};
+pub(crate) use types::{CanonicalBlockId, CanonicalProposal, CanonicalVote, HashedParams};
 pub use wire::{WireError, decode};

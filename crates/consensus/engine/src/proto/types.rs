@@ -463,3 +463,22 @@ pub(crate) struct CanonicalVote {
     #[prost(string, tag = "6")]
     pub chain_id: String,
 }
+
+/// A proposal as it is signed. Source: types/canonical.proto.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(crate) struct CanonicalProposal {
+    #[prost(int32, tag = "1")]
+    pub r#type: i32,
+    #[prost(sfixed64, tag = "2")]
+    pub height: i64,
+    #[prost(sfixed64, tag = "3")]
+    pub round: i64,
+    #[prost(int64, tag = "4")]
+    pub pol_round: i64,
+    #[prost(message, optional, tag = "5")]
+    pub block_id: Option<CanonicalBlockId>,
+    #[prost(message, required, tag = "6")]
+    pub timestamp: Timestamp,
+    #[prost(string, tag = "7")]
+    pub chain_id: String,
+}
