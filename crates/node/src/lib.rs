@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod files;
+pub mod grpc;
 pub mod identity;
 pub mod logs;
 pub mod tls;

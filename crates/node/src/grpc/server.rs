@@ -1,0 +1,217 @@
+//! The server: one socket, any number of services.
+
+use std::{
+    convert::Infallible,
+    fs,
+    future::Future,
+    io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    net::{UnixListener, UnixStream},
+    sync::{Semaphore, watch},
+};
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status, body::Body, server::Grpc};
+
+use super::{MAX_MESSAGE, codec::Bytes, error::ApiError};
+
+/// Most connections at a time; further ones wait.
+const MAX_CONNECTIONS: usize = 4096;
+/// Longest path of a socket.
+const MAX_SOCKET_PATH: usize = 107;
+
+/// Messages of a stream.
+pub type Messages = Pin<Box<dyn Stream<Item = Result<Vec<u8>, ApiError>> + Send>>;
+
+/// What a call is answered with.
+pub enum Reply {
+    /// One message, or an error.
+    Unary(Pin<Box<dyn Future<Output = Result<Vec<u8>, ApiError>> + Send>>),
+    /// Messages until either side has enough.
+    Stream(Messages),
+}
+
+/// Answers calls.
+pub trait Service: Send + Sync + 'static {
+    /// Answers a call of `method` of `service`, both as in its path; none if there is no such method.
+    fn call(&self, service: &str, method: &str, request: RequestBytes) -> Option<Reply>;
+
+    /// Whether a method of a service answers with a stream; none if there is no such method.
+    fn is_stream(&self, service: &str, method: &str) -> Option<bool>;
+}
+
+/// A request's message in CBOR.
+pub type RequestBytes = Vec<u8>;
+
+/// Why the server can't start.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {reason}", path.display())]
+pub struct ServeError {
+    /// The socket.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: String,
+}
+
+/// Serves on a Unix socket that only its owner may use, until `stop` turns true. A socket that nobody listens on any more is replaced.
+pub async fn serve_unix(path: &Path, service: Arc<dyn Service>, mut stop: watch::Receiver<bool>) -> Result<(), ServeError> {
+    let fail = |reason: String| ServeError { path: path.to_owned(), reason };
+    let listener = listen(path).await.map_err(|e| fail(e.to_string()))?;
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let permit = Arc::clone(&permits).acquire_owned().await.map_err(|e| fail(e.to_string()))?;
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(target: "grpc", %error, "connection was not accepted");
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+            () = stopped(&mut stop) => break,
+        };
+        let service = Arc::clone(&service);
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            connection(stream, service, stop).await;
+            drop(permit);
+        });
+    }
+    let _ = fs::remove_file(path);
+    Ok(())
+}
+
+/// Waits until the server is to stop.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn listen(path: &Path) -> io::Result<UnixListener> {
+    let length = path.as_os_str().len();
+    if length > MAX_SOCKET_PATH {
+        let text = format!("a socket's path has at most {MAX_SOCKET_PATH} bytes, found {length}; use a shorter data directory");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    if UnixStream::connect(path).await.is_ok() {
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, "another node is listening here"));
+    }
+    let _ = fs::remove_file(path);
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+async fn connection(stream: UnixStream, service: Arc<dyn Service>, mut stop: watch::Receiver<bool>) {
+    let answer = service_fn(move |request: http::Request<Incoming>| {
+        let service = Arc::clone(&service);
+        async move { Ok::<_, Infallible>(answer(service, request).await) }
+    });
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.max_concurrent_streams(1024).max_header_list_size(64 << 10);
+    let serving = builder.serve_connection(TokioIo::new(stream), answer);
+    tokio::pin!(serving);
+    let result = tokio::select! {
+        result = serving.as_mut() => result,
+        () = stopped(&mut stop) => {
+            serving.as_mut().graceful_shutdown();
+            serving.as_mut().await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(target: "grpc", %error, "connection ended");
+    }
+}
+
+async fn answer(service: Arc<dyn Service>, request: http::Request<Incoming>) -> http::Response<Body> {
+    let path = request.uri().path().to_owned();
+    let (name, method) = path.strip_prefix('/').and_then(|p| p.rsplit_once('/')).unwrap_or_default();
+    let mut grpc = Grpc::new(Bytes).apply_max_message_size_config(Some(MAX_MESSAGE), Some(MAX_MESSAGE));
+    let call = Call { service: Arc::clone(&service), name: name.to_owned(), method: method.to_owned() };
+    match service.is_stream(name, method) {
+        None => ApiError::unimplemented(name, method).into_status().into_http(),
+        Some(false) => grpc.unary(UnaryCall(call), request).await,
+        Some(true) => grpc.server_streaming(StreamCall(call), request).await,
+    }
+}
+
+struct Call {
+    service: Arc<dyn Service>,
+    name: String,
+    method: String,
+}
+
+impl Call {
+    fn reply(&self, request: Vec<u8>) -> Result<Reply, Status> {
+        let reply = self.service.call(&self.name, &self.method, request);
+        reply.ok_or_else(|| ApiError::unimplemented(&self.name, &self.method).into_status())
+    }
+}
+
+type Answer<T> = Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + Send>>;
+
+struct UnaryCall(Call);
+
+impl tower::Service<Request<Vec<u8>>> for UnaryCall {
+    type Response = Response<Vec<u8>>;
+    type Error = Status;
+    type Future = Answer<Vec<u8>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Vec<u8>>) -> Self::Future {
+        let reply = self.0.reply(request.into_inner());
+        Box::pin(async move {
+            match reply? {
+                Reply::Unary(answer) => answer.await.map(Response::new).map_err(ApiError::into_status),
+                Reply::Stream(_) => Err(Status::internal("a stream where one message was expected")),
+            }
+        })
+    }
+}
+
+/// The stream of a call, in the form that is sent.
+pub(super) struct Sent(Messages);
+
+impl Stream for Sent {
+    type Item = Result<Vec<u8>, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(cx).map(|item| item.map(|result| result.map_err(ApiError::into_status)))
+    }
+}
+
+struct StreamCall(Call);
+
+impl tower::Service<Request<Vec<u8>>> for StreamCall {
+    type Response = Response<Sent>;
+    type Error = Status;
+    type Future = Answer<Sent>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Vec<u8>>) -> Self::Future {
+        let reply = self.0.reply(request.into_inner());
+        Box::pin(async move {
+            match reply? {
+                Reply::Stream(messages) => Ok(Response::new(Sent(messages))),
+                Reply::Unary(answer) => {
+                    let error = answer.await.err();
+                    Err(error.map_or_else(|| Status::internal("one message where a stream was expected"), ApiError::into_status))
+                }
+            }
+        })
+    }
+}
