@@ -17,6 +17,7 @@ mod commit;
 mod error;
 mod evidence;
 mod genesis;
+pub mod gossip;
 mod history;
 pub mod merkle;
 pub mod messages;
@@ -35,7 +36,9 @@ mod vote;
 pub mod votes;
 pub mod wal;
 
-pub use block::{BLOCK_PROTOCOL, CheckedBlock, MAX_CHAIN_ID_LEN, decode_commit, decode_responses, max_data_bytes, part_set_header, results_hash};
+pub use block::{
+    BLOCK_PROTOCOL, CheckedBlock, MAX_CHAIN_ID_LEN, decode_commit, decode_responses, max_data_bytes, part_set_header, results_hash,
+};
 pub use commit::{CommitTarget, SignatureCheck};
 pub use error::VerifyError;
 pub use evidence::{ByzantineValidator, History, Misbehaviour};

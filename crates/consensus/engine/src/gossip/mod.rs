@@ -24,7 +24,7 @@ use crate::{
     messages::{ChannelId, ConsensusMessage, HasVoteMessage, NewRoundStepMessage, NewValidBlockMessage, VoteSetBitsMessage},
     parts::PartSet,
     peer::PeerId,
-    proto::{BlockId, Proposal, SignedMsgType, Timestamp, Vote},
+    proto::{BlockId, Proposal, Timestamp, Vote},
     rounds::{RoundMessage, RoundStepInfo, ValidBlockInfo},
     votes::{HeightVoteSet, VoteSet},
 };
@@ -82,7 +82,7 @@ pub enum Received {
         height: i64,
         /// Their round.
         round: i32,
-        /// A [`SignedMsgType`].
+        /// A [`crate::proto::SignedMsgType`].
         kind: i32,
         /// The block.
         block_id: BlockId,

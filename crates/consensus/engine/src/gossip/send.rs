@@ -364,7 +364,11 @@ impl Gossip {
             let state = &peer.state;
             let mut claims: Vec<(i32, i32, BlockId)> = Vec::new();
             if state.height == height {
-                let steps = [(state.round, SignedMsgType::PREVOTE), (state.round, SignedMsgType::PRECOMMIT), (state.pol_round, SignedMsgType::PREVOTE)];
+                let steps = [
+                    (state.round, SignedMsgType::PREVOTE),
+                    (state.round, SignedMsgType::PRECOMMIT),
+                    (state.pol_round, SignedMsgType::PREVOTE),
+                ];
                 for (round, kind) in steps {
                     if let Some(block) = view.votes.get(round, kind).and_then(VoteSet::majority) {
                         claims.push((round, kind, block.clone()));

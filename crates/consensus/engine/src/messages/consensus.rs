@@ -2,24 +2,17 @@
 
 use prost::{Message, Oneof};
 
-use super::{
-    ChannelId, MessageError,
-    bits::{Bits, MAX_VOTES},
-    channels::max_message,
-    lenient,
-};
+use super::{ChannelId, MessageError, channels::max_message, lenient};
 use crate::{
+    bits::{BitArray, BitArrayMessage},
     error::{VerifyError, ensure},
-    proto::{BlockId, Part, PartSetHeader, Proof, Proposal, SignedMsgType, Vote},
-    vote::{check_hash, check_signature},
+    parts::MAX_BLOCK_PARTS,
+    proto::{BlockId, Part, PartSetHeader, Proposal, SignedMsgType, Vote},
+    vote::check_hash,
 };
 
-/// Most parts of a block. Source: tendermint `types/params.go`, `MaxBlockPartsCount`.
-pub const MAX_BLOCK_PARTS: usize = 1601;
-/// Source: tendermint `types/params.go`, `BlockPartSizeBytes`.
-const PART_SIZE: usize = 65_536;
-/// Source: tendermint `crypto/merkle/proof.go`, `MaxAunts`.
-const MAX_AUNTS: usize = 100;
+/// Most votes of a set that a message may speak of. Source: tendermint `types/vote_set.go`, `MaxVotesCount`.
+pub const MAX_VOTES: usize = 10_000;
 
 /// Steps of a round, as they stand on the wire. Source: tendermint `consensus/types/round_state.go`, `RoundStepType`.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +71,7 @@ pub struct NewValidBlockMessage {
     pub block_part_set_header: PartSetHeader,
     /// Those that the sender has.
     #[prost(message, optional, tag = "4")]
-    pub block_parts: Option<Bits>,
+    pub block_parts: Option<BitArrayMessage>,
     /// Whether the block is decided.
     #[prost(bool, tag = "5")]
     pub is_commit: bool,
@@ -103,7 +96,7 @@ pub struct ProposalPolMessage {
     pub proposal_pol_round: i32,
     /// The prevotes that the sender has.
     #[prost(message, required, tag = "3")]
-    pub proposal_pol: Bits,
+    pub proposal_pol: BitArrayMessage,
 }
 
 /// A part of a block.
@@ -179,7 +172,7 @@ pub struct VoteSetBitsMessage {
     pub block_id: BlockId,
     /// The votes.
     #[prost(message, required, tag = "5")]
-    pub votes: Bits,
+    pub votes: BitArrayMessage,
 }
 
 /// A message of the consensus channels. Source: tendermint `proto/tendermint/consensus/types.proto`, `Message`.
@@ -249,16 +242,16 @@ impl ConsensusMessage {
         match self {
             Self::NewRoundStep(m) => m.check_basic(),
             Self::NewValidBlock(m) => m.check_basic(),
-            Self::Proposal(m) => m.proposal.check_message().map_err(|e| e.inside("proposal")),
+            Self::Proposal(m) => m.proposal.check_basic().map_err(|e| e.inside("proposal")),
             Self::ProposalPol(m) => {
                 not_negative("height", m.height)?;
                 not_negative("proposal_pol_round", m.proposal_pol_round)?;
-                m.proposal_pol.check("proposal_pol", 1, MAX_VOTES)
+                check_bits("proposal_pol", &m.proposal_pol, 1, MAX_VOTES)
             }
             Self::BlockPart(m) => {
                 not_negative("height", m.height)?;
                 not_negative("round", m.round)?;
-                check_part(&m.part).map_err(|e| e.inside("part"))
+                m.part.check_basic().map_err(|e| e.inside("part"))
             }
             Self::Vote(m) => match &m.vote {
                 Some(vote) => vote.check_basic().map_err(|e| e.inside("vote")),
@@ -280,7 +273,7 @@ impl ConsensusMessage {
                 not_negative("height", m.height)?;
                 check_vote_type(m.r#type)?;
                 m.block_id.check_basic().map_err(|e| e.inside("block_id"))?;
-                m.votes.check("votes", 0, MAX_VOTES)
+                check_bits("votes", &m.votes, 0, MAX_VOTES)
             }
         }
     }
@@ -316,42 +309,19 @@ impl NewValidBlockMessage {
         let Some(parts) = &self.block_parts else {
             return Err(VerifyError::new("block_parts", "bits", "nothing"));
         };
-        parts.check("block_parts", 1, MAX_BLOCK_PARTS)?;
+        check_bits("block_parts", parts, 1, usize::try_from(MAX_BLOCK_PARTS).unwrap_or_default())?;
         let total = i64::from(self.block_part_set_header.total);
         ensure(parts.bits == total, "block_parts", format_args!("{total} bits"), parts.bits)
     }
 }
 
-impl Proposal {
-    /// Checks a proposal's form as it arrives.
-    ///
-    /// Source: tendermint `types/proposal.go`, `Proposal.ValidateBasic`.
-    pub(crate) fn check_message(&self) -> Result<(), VerifyError> {
-        ensure(self.r#type == SignedMsgType::PROPOSAL, "type", SignedMsgType::PROPOSAL, self.r#type)?;
-        not_negative("height", self.height)?;
-        not_negative("round", self.round)?;
-        ensure(self.pol_round >= -1, "pol_round", "-1 or more", self.pol_round)?;
-        self.block_id.check_basic().map_err(|e| e.inside("block_id"))?;
-        ensure(self.block_id.is_complete(), "block_id", "a complete name", format_args!("{:?}", self.block_id))?;
-        self.timestamp.check("timestamp")?;
-        check_signature(&self.signature)
-    }
-}
-
-/// Source: tendermint `types/part_set.go`, `Part.ValidateBasic`.
-pub(crate) fn check_part(part: &Part) -> Result<(), VerifyError> {
-    ensure(part.bytes.len() <= PART_SIZE, "bytes", "up to 65536 bytes", part.bytes.len())?;
-    check_proof(&part.proof).map_err(|e| e.inside("proof"))
-}
-
-/// Source: tendermint `crypto/merkle/proof.go`, `Proof.ValidateBasic`.
-fn check_proof(proof: &Proof) -> Result<(), VerifyError> {
-    not_negative("total", proof.total)?;
-    not_negative("index", proof.index)?;
-    ensure(proof.leaf_hash.len() == 32, "leaf_hash", "32 bytes", proof.leaf_hash.len())?;
-    ensure(proof.aunts.len() <= MAX_AUNTS, "aunts", "up to 100", proof.aunts.len())?;
-    let odd = proof.aunts.iter().find(|aunt| aunt.len() != 32);
-    ensure(odd.is_none(), "aunts", "32 bytes each", odd.map_or(0, Vec::len))
+/// Checks a bit array's size, and that there are as many words as it wants.
+///
+/// Source: tendermint `consensus/reactor.go`, the `ValidateBasic` of messages with bit arrays. The original takes any count
+/// of words; no honest node sends another than this.
+fn check_bits(field: &str, bits: &BitArrayMessage, least: usize, most: usize) -> Result<(), VerifyError> {
+    let size = BitArray::from_message(bits, most).map_err(|e| e.inside(field))?.len();
+    ensure(size >= least, field, format_args!("{least} to {most} bits"), size)
 }
 
 /// Source: tendermint `types/signed_msg_type.go`, `IsVoteTypeValid`.

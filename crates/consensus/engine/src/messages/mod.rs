@@ -3,7 +3,6 @@
 //! Reading is as lenient as the original's: unknown fields, other orders and long integers pass. What a message may cost is
 //! bounded by the largest message of its channel, which is checked here as well as by the connection.
 
-mod bits;
 mod blocksync;
 mod channels;
 mod consensus;
@@ -16,11 +15,10 @@ use thiserror::Error;
 
 use crate::error::VerifyError;
 
-pub use bits::{Bits, MAX_VOTES};
 pub use blocksync::{BlockRequest, BlockResponse, BlockSyncMessage, NoBlockResponse, StatusRequest, StatusResponse};
 pub use channels::{CHANNELS, ChannelId, ChannelInfo, MAX_TX_BYTES, channel};
 pub use consensus::{
-    BlockPartMessage, ConsensusMessage, HasVoteMessage, MAX_BLOCK_PARTS, NewRoundStepMessage, NewValidBlockMessage, ProposalMessage,
+    BlockPartMessage, ConsensusMessage, HasVoteMessage, MAX_VOTES, NewRoundStepMessage, NewValidBlockMessage, ProposalMessage,
     ProposalPolMessage, RoundStep, VoteMessage, VoteSetBitsMessage, VoteSetMaj23Message,
 };
 pub use evidence::EvidenceMessage;

@@ -2,6 +2,4 @@
 
 mod types;
 
-pub use types::{
-    Effect, Input, RoundMessage, RoundStepInfo, RoundsConfig, Step, TimeoutInfo, Unsigned, ValidBlockInfo,
-};
+pub use types::{Effect, Input, RoundMessage, RoundStepInfo, RoundsConfig, Step, TimeoutInfo, Unsigned, ValidBlockInfo};
