@@ -13,6 +13,7 @@ pub mod proto;
 
 pub mod bits;
 mod block;
+pub mod blocksync;
 mod commit;
 mod error;
 mod evidence;
