@@ -45,6 +45,14 @@ impl Timestamp {
         i64::try_from(total).unwrap_or(if total < 0 { i64::MIN } else { i64::MAX })
     }
 
+    /// The time so many nanoseconds later.
+    #[must_use]
+    pub fn plus_nanos(&self, nanos: i64) -> Self {
+        let sum = i64::from(self.nanos).saturating_add(nanos.rem_euclid(NANOS_PER_SECOND));
+        let seconds = self.seconds.saturating_add(nanos.div_euclid(NANOS_PER_SECOND)).saturating_add(sum / NANOS_PER_SECOND);
+        Self { seconds, nanos: i32::try_from(sum % NANOS_PER_SECOND).unwrap_or_default() }
+    }
+
     /// Date and time of day in UTC, with nanoseconds.
     fn write_utc(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Days to a date after Howard Hinnant's algorithm, with the year beginning in March.
@@ -110,6 +118,15 @@ pub fn median_time(commit: &Commit, validators: &ValidatorSet) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_move_by_nanoseconds() {
+        let t = Timestamp { seconds: 5, nanos: 999_999_999 };
+        assert_eq!(t.plus_nanos(1), Timestamp { seconds: 6, nanos: 0 });
+        assert_eq!(t.plus_nanos(-1_000_000_000), Timestamp { seconds: 4, nanos: 999_999_999 });
+        assert_eq!(t.plus_nanos(2_000_000_001), Timestamp { seconds: 8, nanos: 0 });
+        assert_eq!(t.plus_nanos(1).nanos_since(&t), 1);
+    }
 
     #[test]
     fn times_are_shown_in_utc() {

@@ -186,9 +186,7 @@ impl<'a> World<'a> {
                     sigs[i].signature[40] ^= 1;
                 }))
             }
-            (Thinner, Some(m)) if lie && height > 1 => {
-                Some(forge(m, |b| drop(b.last_commit.as_mut().unwrap().signatures.pop())))
-            }
+            (Thinner, Some(m)) if lie && height > 1 => Some(forge(m, |b| drop(b.last_commit.as_mut().unwrap().signatures.pop()))),
             (Mixer, Some(m)) if lie && height > 2 => {
                 let other = self.chain.get(height - 2).unwrap().commit.clone();
                 Some(forge(m, |b| b.last_commit = Some(other)))
@@ -199,7 +197,9 @@ impl<'a> World<'a> {
                 bytes[i] ^= 0x40;
                 Some(bytes)
             }
-            (Unasked, Some(_)) if lie => Some(self.chain.get(1 + self.dice.below(self.chain.blocks.len() as u64) as i64).unwrap().encoded.clone()),
+            (Unasked, Some(_)) if lie => {
+                Some(self.chain.get(1 + self.dice.below(self.chain.blocks.len() as u64) as i64).unwrap().encoded.clone())
+            }
             (_, Some(m)) if (base..=top).contains(&height) => Some(m.encoded.clone()),
             _ => None,
         };
@@ -289,7 +289,8 @@ fn random_crowds_of_liars_never_win_nor_discredit_an_honest_peer() {
                 _ => LIARS[dice.below(8) as usize],
             });
         }
-        let config = Config { batches_in_flight: 1 + dice.below(3) as usize, batch_signatures: 1 + dice.below(64) as usize, ..Config::default() };
+        let config =
+            Config { batches_in_flight: 1 + dice.below(3) as usize, batch_signatures: 1 + dice.below(64) as usize, ..Config::default() };
         let mut world = World::new(&chain, config, &manners, seed);
         world.run(900);
         assert_eq!(world.caught_up, Some(119), "seed {seed}: {manners:?} {:?} {:?}", world.progress.last(), world.dropped);

@@ -182,8 +182,7 @@ impl Pipeline {
             && let (Some(held), Some(carrier)) = (pool.get(height), pool.get(height.saturating_add(1)))
         {
             let commit = carrier.block.last_commit();
-            let target =
-                CommitTarget { chain_id: &state.chain_id, block_id: &commit.block_id, height, field: "last_commit.signatures" };
+            let target = CommitTarget { chain_id: &state.chain_id, block_id: &commit.block_id, height, field: "last_commit.signatures" };
             let start = checks.len();
             match now.verify_commit(target, commit) {
                 Ok(more) => checks.extend(more),

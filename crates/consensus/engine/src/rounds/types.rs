@@ -350,6 +350,11 @@ pub enum Effect {
         /// What it did.
         reason: String,
     },
+    /// Something that people should read in the log.
+    Warn {
+        /// What was found.
+        text: String,
+    },
     /// More than a third of the power must be faulty, or this node is: it must not go on.
     Halt {
         /// What was found.

@@ -1,0 +1,4 @@
+//! The rounds, told what Go's tests of them tell: tendermint `consensus/state_test.go`.
+
+mod harness;
+mod scenarios;
