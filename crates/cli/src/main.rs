@@ -1,23 +1,33 @@
 //! The oasis-node program.
 
+mod control;
 mod dumpdb;
+mod flags;
 mod genesis;
 mod replay;
+mod run;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-/// A node of an Oasis network.
+/// A node of an Oasis network. Without a command it runs the node.
 #[derive(Debug, Parser)]
-#[command(name = "oasis-node", version)]
+#[command(name = "oasis-node", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// A running node: its state, and what it is told to do.
+    Control {
+        #[command(flatten)]
+        address: control::NodeAddress,
+        #[command(subcommand)]
+        command: control::ControlCommand,
+    },
     /// Genesis documents.
     #[command(subcommand)]
     Genesis(GenesisCommand),
@@ -41,10 +51,14 @@ enum DebugCommand {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
-        Command::Genesis(GenesisCommand::Check(args)) => genesis::check(&args),
-        Command::Debug(DebugCommand::Dumpdb(args)) => dumpdb::dump(&args),
-        Command::Debug(DebugCommand::Replay(args)) => return replay::replay(&args),
+    let matches = flags::add(Arguments::command()).get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+    let result = match arguments.command {
+        None => return run::run(&matches),
+        Some(Command::Control { address, command }) => control::run(&command, &address),
+        Some(Command::Genesis(GenesisCommand::Check(args))) => genesis::check(&args),
+        Some(Command::Debug(DebugCommand::Dumpdb(args))) => dumpdb::dump(&args),
+        Some(Command::Debug(DebugCommand::Replay(args))) => return replay::replay(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

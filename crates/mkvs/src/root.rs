@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use oasis_primitives::{cbor::Cbor, hash::Hash, namespace::Namespace};
+use oasis_primitives::{cbor::Cbor, hash::Hash, json::Json, namespace::Namespace};
 
 /// What a tree is used for.
 ///
 /// Source: go/storage/mkvs/node/node.go, `RootType`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Cbor)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Cbor, Json)]
 #[cbor(transparent)]
 pub struct RootType(pub u8);
 
@@ -34,7 +34,7 @@ impl fmt::Display for RootType {
 /// A root: the name of one version of one tree.
 ///
 /// Source: go/storage/mkvs/node/node.go, `Root`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Cbor)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Cbor, Json)]
 pub struct Root {
     /// Whose tree it is.
     #[cbor(rename = "ns")]

@@ -1,0 +1,49 @@
+//! A flag for every key of the configuration.
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use oasis_node_service::config::{Config, ConfigError, KEYS, Key, Kind};
+
+/// The flag that names the configuration file.
+const CONFIG: &str = "config";
+
+/// Adds the flags of a node.
+pub fn add(command: Command) -> Command {
+    let file = Arg::new(CONFIG).long(CONFIG).value_name("FILE").help("configuration file, in YAML").help_heading("Node");
+    KEYS.iter().fold(command.arg(file), |command, key| command.arg(flag(key)))
+}
+
+fn flag(key: &'static Key) -> Arg {
+    let arg = Arg::new(key.name).long(key.name).action(ArgAction::Append).help_heading("Node").hide(key.help.is_empty());
+    let arg = match key.default {
+        "" => arg.help(key.help),
+        default => arg.help(format!("{} [default: {default}]", key.help)),
+    };
+    let arg = match key.name {
+        "genesis.file" => arg.short('g'),
+        "signer.backend" => arg.short('s'),
+        _ => arg,
+    };
+    match key.kind {
+        // As in the original, a value for a switch needs `=`.
+        Kind::Bool => arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("true|false"),
+        Kind::Port => arg.value_name("PORT"),
+        Kind::Uint | Kind::Int | Kind::Float => arg.value_name("NUMBER").allow_negative_numbers(true),
+        Kind::Duration => arg.value_name("DURATION"),
+        Kind::List => arg.value_name("LIST"),
+        Kind::Text | Kind::Map | Kind::Levels => arg.value_name("VALUE"),
+    }
+}
+
+/// Reads the configuration file and puts the flags over it.
+pub fn read(matches: &ArgMatches) -> Result<Config, ConfigError> {
+    let mut config = match matches.get_one::<String>(CONFIG) {
+        Some(file) => Config::from_file(file.as_ref())?,
+        None => Config::default(),
+    };
+    for key in KEYS {
+        for value in matches.get_many::<String>(key.name).into_iter().flatten() {
+            config.set_flag(key.name, value)?;
+        }
+    }
+    Ok(config)
+}

@@ -1,0 +1,72 @@
+//! Where things are in a data directory.
+//!
+//! Keys and the memory of what was signed are where the original has them; the databases are this node's own.
+
+use std::path::{Path, PathBuf};
+
+/// Directory of the consensus layer. Source: go/consensus/tendermint/common/common.go, `StateDir`.
+const CONSENSUS: &str = "consensus";
+
+/// Paths in a data directory.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// The data directory.
+    pub root: PathBuf,
+}
+
+impl Paths {
+    /// Paths in a directory.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The consensus layer's directory.
+    pub fn consensus(&self) -> PathBuf {
+        self.root.join(CONSENSUS)
+    }
+
+    /// What the validator signed last. Source: go/consensus/tendermint/crypto/priv_val.go, `privValFileName`.
+    pub fn sign_state(&self) -> PathBuf {
+        self.consensus().join("oasis_priv_validator.json")
+    }
+
+    /// The database of blocks.
+    pub fn blocks(&self) -> PathBuf {
+        self.consensus().join("blocks")
+    }
+
+    /// The database of the state machine.
+    pub fn state(&self) -> PathBuf {
+        self.consensus().join("state")
+    }
+
+    /// The checkpoints of the state machine.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.consensus().join("checkpoints")
+    }
+
+    /// The consensus log.
+    pub fn wal(&self) -> PathBuf {
+        self.consensus().join("wal")
+    }
+
+    /// Addresses of peers. Source: tendermint `config/config.go`, `defaultAddrBookPath`.
+    pub fn address_book(&self) -> PathBuf {
+        self.consensus().join("config").join("addrbook.json")
+    }
+
+    /// What the node's workers remember.
+    pub fn memory(&self) -> PathBuf {
+        self.root.join("workers")
+    }
+
+    /// Held while a node runs.
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    /// The network whose data this is.
+    pub fn chain_context(&self) -> PathBuf {
+        self.root.join("chain_context")
+    }
+}

@@ -1,0 +1,178 @@
+//! What must hold before a node does anything: its directory, its keys, its network.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, ErrorKind},
+    path::Path,
+};
+
+use oasis_consensus_app::genesis::{CheckOptions, check_json};
+use oasis_consensus_engine::{EngineGenesis, GenesisSections, proto};
+use oasis_consensus_types::genesis::Document;
+use oasis_primitives::signature::{Blacklist, ChainContext, SignatureRules};
+
+use super::paths::Paths;
+use crate::{config::Settings, files, identity::Identity};
+
+/// The largest genesis document that is read.
+const MAX_GENESIS: u64 = 1 << 30;
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(pub String);
+
+impl StartError {
+    pub(crate) fn at(path: &Path, reason: impl std::fmt::Display) -> Self {
+        Self(format!("{}: {reason}", path.display()))
+    }
+}
+
+/// A network, by its genesis document.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// The document.
+    pub document: Document,
+    /// Its hash in hexadecimal.
+    pub chain_context: String,
+    /// Which signatures count.
+    pub rules: SignatureRules,
+    /// The document as the engine sees it.
+    pub engine: EngineGenesis,
+}
+
+impl Network {
+    /// Reads and checks a genesis document.
+    pub fn load(path: &Path, options: CheckOptions) -> Result<Self, StartError> {
+        let fail = |e: io::Error| match e.kind() {
+            ErrorKind::NotFound => StartError::at(path, "there is no genesis document here; set genesis.file to your network's"),
+            _ => StartError::at(path, e),
+        };
+        let size = fs::metadata(path).map_err(fail)?.len();
+        if size > MAX_GENESIS {
+            return Err(StartError::at(path, format_args!("genesis document: expected up to {MAX_GENESIS} bytes, found {size}")));
+        }
+        let bytes = fs::read(path).map_err(fail)?;
+        let debug = options.debug;
+        let allow_test_keys = options.allow_test_keys;
+        let document = check_json(&bytes, options).map_err(|e| StartError::at(path, format_args!("genesis document: {e}")))?;
+        Self::new(document, debug, allow_test_keys).map_err(|e| StartError::at(path, format_args!("genesis document: {e}")))
+    }
+
+    /// The network of a document that was checked.
+    pub fn new(document: Document, debug: bool, allow_test_keys: bool) -> Result<Self, String> {
+        let chain_context = document.hash().to_string();
+        let mut blacklist = Blacklist::new(allow_test_keys);
+        for key in &document.consensus.parameters.public_key_blacklist {
+            blacklist.insert(*key);
+        }
+        let chain = ChainContext::new(&chain_context).map_err(|e| e.to_string())?;
+        let rules = SignatureRules::new(chain, blacklist);
+        let nanos = i32::try_from(document.time.nanos()).unwrap_or_default();
+        let sections = GenesisSections {
+            time: proto::Timestamp { seconds: document.time.seconds(), nanos },
+            height: document.height,
+            chain_context: &chain_context,
+            consensus: &document.consensus.parameters,
+            beacon: &document.beacon,
+            registry: &document.registry,
+            scheduler: &document.scheduler.parameters,
+            staking: &document.staking,
+        };
+        let engine = sections.to_engine(&rules, debug).map_err(|e| e.to_string())?;
+        Ok(Self { document, chain_context, rules, engine })
+    }
+}
+
+/// A node that may start.
+pub struct Prepared {
+    /// The configuration.
+    pub settings: Settings,
+    /// Paths in the data directory.
+    pub paths: Paths,
+    /// The node's keys.
+    pub identity: Identity,
+    /// The network.
+    pub network: Network,
+    /// Held until the node has stopped.
+    _lock: File,
+}
+
+/// Takes hold of the data directory, and reads what is needed before anything is signed.
+pub fn prepare(settings: Settings) -> Result<Prepared, StartError> {
+    let options = CheckOptions { debug: settings.debug, allow_test_keys: settings.allow_test_keys };
+    let network = Network::load(&settings.genesis_file, options)?;
+    let paths = Paths::new(&settings.datadir);
+    let root = paths.root.as_path();
+    files::make_private_directory(root).map_err(|e| StartError::at(root, e))?;
+    let lock = lock(&paths)?;
+    check_chain(&paths.chain_context(), &network.chain_context)?;
+    let identity = Identity::load_or_generate(root).map_err(|e| StartError(e.to_string()))?;
+    let consensus = paths.consensus();
+    files::make_private_directory(&consensus).map_err(|e| StartError::at(&consensus, e))?;
+    if let Some(parent) = paths.address_book().parent() {
+        fs::create_dir_all(parent).map_err(|e| StartError::at(parent, e))?;
+    }
+    Ok(Prepared { settings, paths, identity, network, _lock: lock })
+}
+
+/// Two nodes on one directory would sign twice.
+fn lock(paths: &Paths) -> Result<File, StartError> {
+    let path = paths.lock();
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| StartError::at(&path, e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::at(&paths.root, "another node is running on this data directory")),
+        Err(TryLockError::Error(e)) => Err(StartError::at(&path, e)),
+    }
+}
+
+/// Notes whose data it is, or finds that it is another network's.
+fn check_chain(path: &Path, context: &str) -> Result<(), StartError> {
+    match fs::read_to_string(path) {
+        Ok(found) if found.trim_end() == context => Ok(()),
+        Ok(found) => Err(StartError::at(
+            path,
+            format_args!(
+                "the data directory belongs to another network: expected the genesis document with hash {context}, found data of {:?}; \
+                 use its genesis document, or another data directory",
+                found.trim_end()
+            ),
+        )),
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            files::replace(path, format!("{context}\n").as_bytes(), 0o600).map_err(|e| StartError::at(path, e))
+        }
+        Err(e) => Err(StartError::at(path, e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_of_another_network_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("chain_context");
+        check_chain(&path, "aa").unwrap();
+        check_chain(&path, "aa").unwrap();
+        assert!(check_chain(&path, "bb").unwrap_err().to_string().contains("belongs to another network"));
+    }
+
+    #[test]
+    fn a_directory_in_use_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::new(dir.path());
+        let held = lock(&paths).unwrap();
+        assert!(lock(&paths).unwrap_err().to_string().contains("another node is running"));
+        drop(held);
+        lock(&paths).unwrap();
+    }
+
+    #[test]
+    fn a_missing_genesis_document_says_what_to_set() {
+        let options = CheckOptions { debug: false, allow_test_keys: false };
+        let error = Network::load(Path::new("/nowhere/genesis.json"), options).unwrap_err().to_string();
+        assert!(error.contains("set genesis.file"), "{error}");
+    }
+}
