@@ -3,7 +3,7 @@
 //! Source: go/keymanager/api.
 
 use oasis_primitives::{
-    cbor::{Cbor, NilMap, NilVec},
+    cbor::{Cbor, NilMap, NilVec, OrNil},
     json::Json,
     namespace::Namespace,
     sgx::EnclaveIdentity,
@@ -112,5 +112,5 @@ pub struct SignedPolicySgx {
 pub struct Genesis {
     /// The statuses.
     #[cbor(omitempty)]
-    pub statuses: Vec<Status>,
+    pub statuses: Vec<OrNil<Status>>,
 }

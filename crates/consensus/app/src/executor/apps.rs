@@ -10,7 +10,7 @@ use crate::{
     block::{BeginBlock, ValidatorUpdate},
     context::Context,
     epoch::EpochTime,
-    error::Result,
+    error::{Error, Result},
     governance, keymanager, registry, roothash, scheduler, staking, supplementarysanity, upgrade,
 };
 
@@ -62,6 +62,7 @@ pub(super) fn is_critical(method: &str) -> bool {
 
 /// Makes each app's first state.
 pub(super) fn init_chain(ctx: &mut Context<'_>, document: &Document) -> Result<()> {
+    document.check_no_nil_in_first_state().map_err(|problem| Error::unknown(problem.to_string()))?;
     beacon::init_chain(ctx, document)?;
     staking::init_chain(ctx, &document.staking)?;
     registry::init_chain(ctx, &document.registry)?;

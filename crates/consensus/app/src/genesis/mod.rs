@@ -6,7 +6,7 @@ mod consensus;
 mod registry;
 mod staking;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Deref};
 
 use oasis_consensus_types::genesis::{Document, Problem};
 use oasis_primitives::{
@@ -38,6 +38,7 @@ pub fn check(document: &Document, options: CheckOptions) -> Result<(), Problem> 
     }
     let blacklist = Blacklist::new(options.allow_test_keys);
     consensus::check(&document.consensus, &blacklist, options.debug).map_err(|p| p.within("consensus"))?;
+    document.check_no_nil()?;
     document.beacon.sanity_check(options.debug).map_err(|p| p.within("beacon"))?;
     let epoch = document.beacon.base;
 
@@ -55,7 +56,7 @@ pub fn check(document: &Document, options: CheckOptions) -> Result<(), Problem> 
     check_roothash(document, options.debug)?;
     staking::check(&document.staking, epoch).map_err(|p| p.within("staking"))?;
     for (i, status) in document.keymanager.statuses.iter().enumerate() {
-        keymanager::check_statuses(&rules.signatures, std::slice::from_ref(status))
+        keymanager::check_statuses(&rules.signatures, [&**status])
             .map_err(|e| Problem::because(format!("keymanager.statuses[{i}]"), text(&e)))?;
     }
     let supply = &document.staking.total_supply;
@@ -101,7 +102,7 @@ fn check_governance(document: &Document) -> Result<(), Problem> {
         let ids: Vec<u64> = governance.proposals.iter().map(|p| p.id).collect();
         let votes = governance.proposals.iter().position(|p| {
             let votes = governance.vote_entries.get(&p.id);
-            votes.is_some_and(|v| oasis_consensus_types::governance::sanity_check_votes(p, v).is_err())
+            votes.is_some_and(|v| oasis_consensus_types::governance::sanity_check_votes(p, v.iter().map(Deref::deref)).is_err())
         });
         match votes.and_then(|i| ids.get(i)) {
             Some(id) if error.message.contains("votes") => format!("governance.vote_entries.{id}"),

@@ -46,11 +46,11 @@ fn place(genesis: &Genesis, fails: impl Fn(&Genesis) -> bool) -> Option<String> 
     // Compute runtimes refer to key managers, which therefore come first.
     let mut runtimes: Vec<(bool, usize, &Runtime)> = Vec::new();
     for (suspended, list) in [(false, &genesis.runtimes), (true, &genesis.suspended_runtimes)] {
-        runtimes.extend(list.iter().enumerate().map(|(i, rt)| (suspended, i, rt)));
+        runtimes.extend(list.iter().enumerate().map(|(i, rt)| (suspended, i, &**rt)));
     }
     runtimes.sort_by_key(|(_, _, rt)| rt.kind != RuntimeKind::KEY_MANAGER);
     let with_runtimes = |n: usize| {
-        let pick = |wanted: bool| runtimes.iter().take(n).filter(|(s, ..)| *s == wanted).map(|(_, _, rt)| (*rt).clone()).collect();
+        let pick = |wanted: bool| runtimes.iter().take(n).filter(|(s, ..)| *s == wanted).map(|(_, _, rt)| (*rt).clone().into()).collect();
         Genesis { runtimes: pick(false), suspended_runtimes: pick(true), ..part.clone() }
     };
     if let Some(i) = first_failing(runtimes.len(), |n| fails(&with_runtimes(n))) {

@@ -3,7 +3,7 @@
 //! Source: go/consensus/tendermint/apps/governance/genesis.go.
 
 use oasis_consensus_types::governance::{Genesis, ProposalState, pending_upgrades};
-use oasis_primitives::cbor::NilVec;
+use oasis_primitives::cbor::{NilVec, OrNil};
 
 use super::state;
 use crate::{context::Context, error::Result, store::Store};
@@ -40,7 +40,7 @@ pub fn init_chain(ctx: &mut Context<'_>, genesis: &Genesis) -> Result<()> {
 /// Source: go/consensus/tendermint/apps/governance/genesis.go, `Genesis`.
 pub fn export(store: &Store) -> Result<Genesis> {
     let proposals = state::proposals(store)?;
-    let votes = |id| Ok((id, state::votes(store, id)?.into_iter().collect::<NilVec<_>>()));
+    let votes = |id| Ok((id, state::votes(store, id)?.into_iter().map(OrNil::from).collect::<NilVec<_>>()));
     let vote_entries = proposals.iter().map(|p| votes(p.id)).collect::<Result<_>>()?;
-    Ok(Genesis { parameters: state::params(store)?, proposals, vote_entries })
+    Ok(Genesis { parameters: state::params(store)?, proposals: proposals.into_iter().map(OrNil::from).collect(), vote_entries })
 }

@@ -6,7 +6,10 @@ use oasis_consensus_types::{
     keymanager::{Genesis, Status},
     registry::{self as registry_api, RuntimeKind},
 };
-use oasis_primitives::{cbor::NilVec, signature::SignatureRules};
+use oasis_primitives::{
+    cbor::{NilVec, OrNil},
+    signature::SignatureRules,
+};
 
 use super::{emit, state, tx::verify_policy};
 use crate::{
@@ -31,7 +34,7 @@ pub fn init_chain(ctx: &mut Context<'_>, genesis: &Genesis, registry: &registry_
             return Err(Error::unknown("tendermint/keymanager: genesis key manager has nodes"));
         }
         state::set_status(ctx.store, status);
-        known.push(status.clone());
+        known.push(Status::clone(status));
     }
     if !known.is_empty() {
         emit(ctx, &known);
@@ -43,17 +46,14 @@ pub fn init_chain(ctx: &mut Context<'_>, genesis: &Genesis, registry: &registry_
 ///
 /// Source: go/consensus/tendermint/apps/keymanager/genesis.go, `Genesis`.
 pub fn export(store: &Store) -> Result<Genesis> {
-    let mut statuses = state::statuses(store)?;
-    for status in &mut statuses {
-        status.nodes = NilVec::NIL;
-    }
-    Ok(Genesis { statuses })
+    let without_nodes = |status| OrNil::from(Status { nodes: NilVec::NIL, ..status });
+    Ok(Genesis { statuses: state::statuses(store)?.into_iter().map(without_nodes).collect() })
 }
 
 /// Checks statuses of a genesis document or of the state.
 ///
 /// Source: go/keymanager/api/api.go, `SanityCheckStatuses`.
-pub fn check_statuses(rules: &SignatureRules, statuses: &[Status]) -> Result<()> {
+pub fn check_statuses<'a>(rules: &SignatureRules, statuses: impl IntoIterator<Item = &'a Status>) -> Result<()> {
     for status in statuses {
         let id = status.id;
         if !id.is_key_manager() {

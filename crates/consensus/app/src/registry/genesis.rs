@@ -8,6 +8,7 @@ use oasis_consensus_types::{
     node::Roles,
     registry::{Genesis, RuntimeKind},
 };
+use oasis_primitives::cbor::OrNil;
 
 use super::{
     state, tx,
@@ -64,15 +65,15 @@ pub fn export(store: &Store) -> Result<Genesis> {
     for signed in state::signed_nodes(store)? {
         let node = signed.untrusted()?;
         if node.has_roles(Roles::VALIDATOR) {
-            node_statuses.insert(node.id, state::node_status(store, &node.id)?);
-            nodes.push(signed);
+            node_statuses.insert(node.id, state::node_status(store, &node.id)?.into());
+            nodes.push(signed.into());
         }
     }
     Ok(Genesis {
         parameters: state::params(store)?,
-        entities: state::signed_entities(store)?,
-        runtimes: state::runtimes(store)?,
-        suspended_runtimes: state::suspended_runtimes(store)?,
+        entities: state::signed_entities(store)?.into_iter().map(OrNil::from).collect(),
+        runtimes: state::runtimes(store)?.into_iter().map(OrNil::from).collect(),
+        suspended_runtimes: state::suspended_runtimes(store)?.into_iter().map(OrNil::from).collect(),
         nodes,
         node_statuses,
     })

@@ -2,7 +2,10 @@
 //!
 //! Source: go/registry/api/sanity_check.go.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Deref,
+};
 
 use oasis_consensus_types::{
     entity::{Entity, SignedEntity},
@@ -13,7 +16,7 @@ use oasis_consensus_types::{
     },
     staking::{Account, EscrowAccount, StakeAccumulator, StakeThreshold, ThresholdKind, Thresholds},
 };
-use oasis_primitives::{address::Address, namespace::Namespace, pvss::Point, signature::PublicKey};
+use oasis_primitives::{address::Address, cbor::OrNil, namespace::Namespace, pvss::Point, signature::PublicKey};
 
 use super::{
     state,
@@ -28,7 +31,7 @@ use crate::{
 };
 
 /// Accounts by address.
-pub type Accounts = BTreeMap<Address, Account>;
+pub type Accounts = BTreeMap<Address, OrNil<Account>>;
 
 /// Runtimes and nodes that were found to be in order.
 #[derive(Clone, Debug, Default)]
@@ -74,14 +77,14 @@ pub fn check_genesis(
             return Err(Error::unknown("registry: sanity check failed: maximum node expiration not specified"));
         }
     }
-    let entities = check_entities(rules, &genesis.entities)?;
-    let mut registered = check_runtimes(rules, params, &genesis.runtimes, &genesis.suspended_runtimes)?;
-    check_nodes(rules, params, &genesis.nodes, &entities, &mut registered, base_epoch)?;
+    let runtimes: Vec<&Runtime> = genesis.runtimes.iter().chain(&genesis.suspended_runtimes).map(Deref::deref).collect();
+    let entities = check_entities(rules, genesis.entities.iter().map(Deref::deref))?;
+    let mut registered = check_runtimes(rules, params, &runtimes)?;
+    check_nodes(rules, params, genesis.nodes.iter().map(Deref::deref), &entities, &mut registered, base_epoch)?;
 
     if let Some(id) = entities.keys().find(|id| blacklist.contains(id)) {
         return Err(Error::unknown(format!("registry: sanity check failed: entity public key blacklisted: '{id}'")));
     }
-    let runtimes: Vec<&Runtime> = genesis.runtimes.iter().chain(&genesis.suspended_runtimes).collect();
     if let Some(runtime) = runtimes.iter().find(|rt| blacklist.contains(&rt.entity_id)) {
         let (id, entity) = (runtime.id, runtime.entity_id);
         return Err(Error::unknown(format!("registry: sanity check failed: runtime '{id}' owned by blacklisted entity: '{entity}'")));
@@ -104,7 +107,7 @@ pub fn check_state(ctx: &Context<'_>, epoch: EpochTime) -> Result<()> {
     let rules = Rules { is_genesis: false, is_sanity_check: true, ..Rules::of(ctx) };
     let params = state::params(ctx.store)?;
     let entities = check_entities(&rules, &state::signed_entities(ctx.store)?)?;
-    let mut registered = check_runtimes(&rules, &params, &state::runtimes(ctx.store)?, &state::suspended_runtimes(ctx.store)?)?;
+    let mut registered = check_runtimes(&rules, &params, &state::all_runtimes(ctx.store)?.iter().collect::<Vec<_>>())?;
     check_nodes(&rules, &params, &state::signed_nodes(ctx.store)?, &entities, &mut registered, epoch)
 }
 
@@ -119,7 +122,7 @@ pub fn check_stake_state(ctx: &Context<'_>) -> Result<()> {
     let mut accounts = Accounts::new();
     for entity in &entities {
         let address = Address::of_public_key(&entity.id);
-        accounts.insert(address, staking::state::account(ctx.store, &address)?);
+        accounts.insert(address, staking::state::account(ctx.store, &address)?.into());
     }
     let runtimes = state::all_runtimes(ctx.store)?;
     let thresholds = staking::state::thresholds(ctx.store)?;
@@ -127,33 +130,33 @@ pub fn check_stake_state(ctx: &Context<'_>) -> Result<()> {
 }
 
 /// Source: go/registry/api/sanity_check.go, `SanityCheckEntities`: by the rules of genesis even in the state.
-fn check_entities(rules: &Rules, entities: &[SignedEntity]) -> Result<BTreeMap<PublicKey, Entity>> {
+fn check_entities<'a>(rules: &Rules, entities: impl IntoIterator<Item = &'a SignedEntity>) -> Result<BTreeMap<PublicKey, Entity>> {
     let rules = Rules { is_genesis: true, is_sanity_check: true, ..rules.clone() };
     let check = |signed| verify_register_entity(&rules, signed).map(|entity| (entity.id, entity));
-    entities.iter().map(check).collect::<Result<_>>().map_err(|e| wrap("entity sanity check failed", e))
+    entities.into_iter().map(check).collect::<Result<_>>().map_err(|e| wrap("entity sanity check failed", e))
 }
 
 /// Source: go/registry/api/sanity_check.go, `SanityCheckRuntimes`.
-fn check_runtimes(rules: &Rules, params: &ConsensusParameters, active: &[Runtime], suspended: &[Runtime]) -> Result<Registered> {
+fn check_runtimes(rules: &Rules, params: &ConsensusParameters, runtimes: &[&Runtime]) -> Result<Registered> {
     let rules = Rules { is_sanity_check: true, ..rules.clone() };
     let mut registered = Registered::default();
-    for runtime in active.iter().chain(suspended) {
+    for runtime in runtimes.iter().copied() {
         verify_runtime(&rules, params, runtime).map_err(|e| wrap("runtime sanity check failed", e))?;
         if registered.runtimes.insert(runtime.id, runtime.clone()).is_some() {
             return Err(Error::unknown(format!("runtime sanity check failed: duplicate runtime: {}", runtime.id)));
         }
     }
-    for runtime in active.iter().chain(suspended).filter(|rt| rt.kind == RuntimeKind::COMPUTE) {
+    for runtime in runtimes.iter().copied().filter(|rt| rt.kind == RuntimeKind::COMPUTE) {
         verify_compute_runtime(runtime, &registered).map_err(|e| wrap("compute runtime sanity check failed", e))?;
     }
     Ok(registered)
 }
 
 /// Source: go/registry/api/sanity_check.go, `SanityCheckNodes`.
-fn check_nodes(
+fn check_nodes<'a>(
     rules: &Rules,
     params: &ConsensusParameters,
-    nodes: &[MultiSignedNode],
+    nodes: impl IntoIterator<Item = &'a MultiSignedNode>,
     entities: &BTreeMap<PublicKey, Entity>,
     registered: &mut Registered,
     epoch: EpochTime,

@@ -94,7 +94,7 @@ pub fn export(store: &Store) -> Result<Genesis> {
     for address in state::addresses(store)? {
         let mut account = state::account(store, &address)?;
         account.escrow.stake_accumulator = StakeAccumulator::default();
-        ledger.insert(address, account);
+        ledger.insert(address, account.into());
     }
     Ok(Genesis {
         parameters: state::params(store)?,

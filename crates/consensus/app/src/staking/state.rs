@@ -169,7 +169,7 @@ pub fn delegations(store: &Store) -> Result<Delegations> {
     let mut out = Delegations::new();
     for (key, value) in store.iterate(&[DELEGATION])? {
         let (escrow, delegator, _) = two_addresses(&key)?;
-        out.entry(escrow).or_default().as_mut().insert(delegator, decode(&key, &value)?);
+        out.entry(escrow).or_default().as_mut().insert(delegator, decode::<Delegation>(&key, &value)?.into());
     }
     Ok(out)
 }
@@ -246,7 +246,7 @@ pub fn debonding_delegations(store: &Store) -> Result<DebondingDelegations> {
     let mut out = DebondingDelegations::new();
     for (key, value) in store.iterate(&[DEBONDING_DELEGATION])? {
         let (delegator, escrow, _) = two_addresses(&key)?;
-        out.entry(escrow).or_default().as_mut().entry(delegator).or_default().push(decode(&key, &value)?);
+        out.entry(escrow).or_default().as_mut().entry(delegator).or_default().push(decode::<DebondingDelegation>(&key, &value)?.into());
     }
     Ok(out)
 }

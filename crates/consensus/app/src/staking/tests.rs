@@ -79,7 +79,7 @@ fn genesis() -> Genesis {
         total_supply: q(14_000),
         common_pool: q(9_900),
         last_block_fees: q(100),
-        ledger: (1..=4).map(|n| (addr(n), account(1_000))).collect(),
+        ledger: (1..=4).map(|n| (addr(n), account(1_000).into())).collect(),
         ..Genesis::default()
     }
 }
@@ -191,8 +191,7 @@ fn a_genesis_whose_supply_does_not_add_up_is_refused() {
     let mut world = World::new();
     assert!(world.run(Mode::InitChain, |ctx| init_chain(ctx, &bad)).is_err());
     let mut bad = genesis();
-    bad.delegations
-        .insert(addr(1), NilMap::from([(addr(2), Delegation { shares: q(1) })].into_iter().collect::<std::collections::BTreeMap<_, _>>()));
+    bad.delegations.insert(addr(1), NilMap::from(std::collections::BTreeMap::from([(addr(2), Delegation { shares: q(1) }.into())])));
     assert!(world.run(Mode::InitChain, |ctx| init_chain(ctx, &bad)).is_err());
 }
 

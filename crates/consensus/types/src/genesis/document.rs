@@ -69,7 +69,6 @@ impl Document {
     /// Reads a document in JSON.
     pub fn from_json_text(text: &[u8]) -> Result<Self, ReadError> {
         let value: json::Value = json::parse(text).map_err(|e| ReadError::Syntax(e.to_string()))?;
-        super::nil::refuse(&value)?;
         Ok(json::read(&value)?)
     }
 

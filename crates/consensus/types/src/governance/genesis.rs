@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use oasis_primitives::{
-    cbor::{Cbor, NilVec},
+    cbor::{Cbor, NilVec, OrNil},
     json::Json,
 };
 
@@ -20,17 +20,17 @@ pub struct Genesis {
     pub parameters: ConsensusParameters,
     /// The proposals.
     #[cbor(omitempty)]
-    pub proposals: Vec<Proposal>,
+    pub proposals: Vec<OrNil<Proposal>>,
     /// The votes cast, by proposal.
     #[cbor(omitempty)]
-    pub vote_entries: BTreeMap<u64, NilVec<VoteEntry>>,
+    pub vote_entries: BTreeMap<u64, NilVec<OrNil<VoteEntry>>>,
 }
 
 /// The pending upgrades that follow from proposals, with the numbers of these: those that passed, are not over, and were
 /// not canceled.
 ///
 /// Source: go/governance/api/proposal.go, `PendingUpgradesFromProposals`.
-pub fn pending_upgrades(proposals: &[Proposal], epoch: EpochTime) -> Vec<(u64, &Descriptor)> {
+pub fn pending_upgrades(proposals: &[OrNil<Proposal>], epoch: EpochTime) -> Vec<(u64, &Descriptor)> {
     let passed = || proposals.iter().filter(|p| p.state == ProposalState::PASSED);
     let mut pending: Vec<_> = passed()
         .filter_map(|p| p.content.upgrade.as_ref().map(|u| (p.id, &u.descriptor)))

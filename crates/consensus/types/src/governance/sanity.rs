@@ -2,6 +2,8 @@
 //!
 //! Source: go/governance/api/sanity_check.go.
 
+use std::ops::Deref;
+
 use oasis_primitives::{address::Address, quantity::Quantity};
 
 use super::{ConsensusParameters, EpochTime, Genesis, Proposal, ProposalState, VoteEntry, pending_upgrades};
@@ -18,7 +20,11 @@ fn is_valid(address: &Address) -> bool {
 /// Checks proposals against the epoch and the deposits held, base units.
 ///
 /// Source: go/governance/api/sanity_check.go, `SanityCheckProposals`.
-pub fn sanity_check_proposals(proposals: &[Proposal], epoch: EpochTime, deposits: &Quantity) -> Result<(), CodedError> {
+pub fn sanity_check_proposals<'a>(
+    proposals: impl IntoIterator<Item = &'a Proposal>,
+    epoch: EpochTime,
+    deposits: &Quantity,
+) -> Result<(), CodedError> {
     let mut active_deposits = Quantity::ZERO;
     for p in proposals {
         if p.created_at > epoch {
@@ -55,8 +61,8 @@ pub fn sanity_check_proposals(proposals: &[Proposal], epoch: EpochTime, deposits
 }
 
 /// Source: go/governance/api/sanity_check.go, `SanityCheckVotes`.
-pub fn sanity_check_votes(proposal: &Proposal, votes: &[VoteEntry]) -> Result<(), CodedError> {
-    if votes.iter().all(|v| is_valid(&v.voter)) { Ok(()) } else { fail(format!("proposal {}: invalid voter", proposal.id)) }
+pub fn sanity_check_votes<'a>(proposal: &Proposal, votes: impl IntoIterator<Item = &'a VoteEntry>) -> Result<(), CodedError> {
+    if votes.into_iter().all(|v| is_valid(&v.voter)) { Ok(()) } else { fail(format!("proposal {}: invalid voter", proposal.id)) }
 }
 
 /// Checks that pending upgrades are valid, not over, and far enough from each other.
@@ -88,10 +94,10 @@ impl Genesis {
     pub fn sanity_check(&self, now: EpochTime, deposits: &Quantity) -> Result<(), CodedError> {
         let within = |what: &'static str| move |e: CodedError| CodedError::unknown(format!("governance: {what} sanity check failed: {e}"));
         self.parameters.sanity_check().map_err(within("parameters"))?;
-        sanity_check_proposals(&self.proposals, now, deposits).map_err(within("proposals"))?;
+        sanity_check_proposals(self.proposals.iter().map(Deref::deref), now, deposits).map_err(within("proposals"))?;
         for proposal in &self.proposals {
             if let Some(votes) = self.vote_entries.get(&proposal.id) {
-                sanity_check_votes(proposal, votes).map_err(within("votes"))?;
+                sanity_check_votes(proposal, votes.iter().map(Deref::deref)).map_err(within("votes"))?;
             }
         }
         let upgrades: Vec<_> = pending_upgrades(&self.proposals, now).into_iter().map(|(_, descriptor)| descriptor).collect();

@@ -52,7 +52,7 @@ fn canceled_and_past_upgrades_are_not_pending() {
         cancel(6, 4, ProposalState::PASSED),
         cancel(7, 5, ProposalState::FAILED),
     ];
-    let ids: Vec<_> = pending_upgrades(&proposals, 10).into_iter().map(|(id, _)| id).collect();
+    let ids: Vec<_> = pending_upgrades(&proposals.map(Into::into), 10).into_iter().map(|(id, _)| id).collect();
     assert_eq!(ids, [2, 5]);
 }
 

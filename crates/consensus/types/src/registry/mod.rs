@@ -276,19 +276,19 @@ pub struct Genesis {
     pub parameters: ConsensusParameters,
     /// The entities.
     #[cbor(omitempty)]
-    pub entities: Vec<SignedEntity>,
+    pub entities: Vec<OrNil<SignedEntity>>,
     /// The runtimes.
     #[cbor(omitempty)]
-    pub runtimes: Vec<Runtime>,
+    pub runtimes: Vec<OrNil<Runtime>>,
     /// The suspended runtimes.
     #[cbor(omitempty)]
-    pub suspended_runtimes: Vec<Runtime>,
+    pub suspended_runtimes: Vec<OrNil<Runtime>>,
     /// The nodes.
     #[cbor(omitempty)]
-    pub nodes: Vec<MultiSignedNode>,
+    pub nodes: Vec<OrNil<MultiSignedNode>>,
     /// What is known of nodes.
     #[cbor(omitempty)]
-    pub node_statuses: BTreeMap<PublicKey, NodeStatus>,
+    pub node_statuses: BTreeMap<PublicKey, OrNil<NodeStatus>>,
 }
 
 /// The registry's parameters.

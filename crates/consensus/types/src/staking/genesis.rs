@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use oasis_primitives::{
     address::Address,
-    cbor::{Cbor, NilMap, NilVec},
+    cbor::{Cbor, NilMap, NilVec, OrNil},
     json::Json,
     quantity::Quantity,
 };
@@ -14,10 +14,10 @@ use oasis_primitives::{
 use super::{Account, ConsensusParameters, DebondingDelegation, Delegation};
 
 /// Delegations by escrow account, then by delegator.
-pub type Delegations = BTreeMap<Address, NilMap<Address, Delegation>>;
+pub type Delegations = BTreeMap<Address, NilMap<Address, OrNil<Delegation>>>;
 
 /// Debonding delegations by escrow account, then by delegator.
-pub type DebondingDelegations = BTreeMap<Address, NilMap<Address, NilVec<DebondingDelegation>>>;
+pub type DebondingDelegations = BTreeMap<Address, NilMap<Address, NilVec<OrNil<DebondingDelegation>>>>;
 
 /// The staking section.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Cbor, Json)]
@@ -39,7 +39,7 @@ pub struct Genesis {
     pub governance_deposits: Quantity,
     /// Accounts.
     #[cbor(omitempty)]
-    pub ledger: BTreeMap<Address, Account>,
+    pub ledger: BTreeMap<Address, OrNil<Account>>,
     /// Delegations.
     #[cbor(omitempty)]
     pub delegations: Delegations,

@@ -4,7 +4,7 @@
 
 use oasis_primitives::{
     address::Address,
-    cbor::{NilMap, NilVec},
+    cbor::{NilMap, NilVec, OrNil},
     quantity::Quantity,
 };
 
@@ -90,14 +90,18 @@ fn check_shares<'a>(
     Ok(())
 }
 
-fn all_shares(delegations: &NilMap<Address, NilVec<DebondingDelegation>>) -> impl Iterator<Item = &Quantity> {
+fn all_shares(delegations: &NilMap<Address, NilVec<OrNil<DebondingDelegation>>>) -> impl Iterator<Item = &Quantity> {
     delegations.iter().flat_map(|(_, list)| list.iter().map(|d| &d.shares))
 }
 
 /// All delegations to an account add up to its active shares.
 ///
 /// Source: go/staking/api/sanity_check.go, `SanityCheckDelegations`.
-pub fn sanity_check_delegations(address: &Address, account: &Account, delegations: &NilMap<Address, Delegation>) -> Result<(), CodedError> {
+pub fn sanity_check_delegations(
+    address: &Address,
+    account: &Account,
+    delegations: &NilMap<Address, OrNil<Delegation>>,
+) -> Result<(), CodedError> {
     check_addresses("delegation", address, delegations.iter().map(|(a, _)| a))?;
     check_shares("delegation", address, &account.escrow.active, delegations.iter().map(|(_, d)| &d.shares))
 }
@@ -108,7 +112,7 @@ pub fn sanity_check_delegations(address: &Address, account: &Account, delegation
 pub fn sanity_check_debonding_delegations(
     address: &Address,
     account: &Account,
-    delegations: &NilMap<Address, NilVec<DebondingDelegation>>,
+    delegations: &NilMap<Address, NilVec<OrNil<DebondingDelegation>>>,
 ) -> Result<(), CodedError> {
     check_addresses("debonding delegation", address, delegations.iter().map(|(a, _)| a))?;
     check_shares("debonding delegation", address, &account.escrow.debonding, all_shares(delegations))
@@ -120,8 +124,8 @@ pub fn sanity_check_debonding_delegations(
 pub fn sanity_check_account_shares(
     address: &Address,
     account: &Account,
-    delegations: Option<&NilMap<Address, Delegation>>,
-    debonding: Option<&NilMap<Address, NilVec<DebondingDelegation>>>,
+    delegations: Option<&NilMap<Address, OrNil<Delegation>>>,
+    debonding: Option<&NilMap<Address, NilVec<OrNil<DebondingDelegation>>>>,
 ) -> Result<(), CodedError> {
     let active = delegations.into_iter().flat_map(|d| d.iter().map(|(_, d)| &d.shares));
     check_shares("delegation", address, &account.escrow.active, active)?;
