@@ -5,7 +5,7 @@
 
 use std::{mem, sync::Arc};
 
-use oasis_consensus_app::executor::{PreparedTx, Preparer};
+use oasis_consensus_app::executor::{PreparedTx, Preparer, verify_inside};
 use oasis_consensus_engine::{
     ByzantineValidator, ChainState, CheckedBlock, CommitTarget, RecentBlocks, SignatureCheck, ValidatorSet, VoteInfo, decode_commit,
     decode_responses,
@@ -164,8 +164,11 @@ impl BlockVerifier {
         for raw in blocks.iter().flat_map(|b| b.block.txs()) {
             preparer.push(raw);
         }
-        let mut prepared = preparer.finish().into_iter();
+        let prepared = preparer.finish();
+        let verified = Arc::new(verify_inside(&prepared, &self.rules));
+        let mut prepared = prepared.into_iter();
         for block in &mut blocks {
+            block.verified = Arc::clone(&verified);
             let count = block.block.txs().len();
             block.txs = prepared.by_ref().take(count).collect();
         }

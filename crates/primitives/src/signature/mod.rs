@@ -19,7 +19,7 @@ pub use blacklist::{Blacklist, RESERVED_KEYS, known_test_keys};
 pub use context::{ChainContext, Context, ContextError, SigningContext, TENDERMINT_CONTEXT};
 pub use ed25519::verify_prehashed;
 pub use keys::{PublicKey, RawSignature};
-pub use rules::{SignatureRules, Verified, verify_tendermint};
+pub use rules::{AheadVerifier, SignatureRules, Verified, verify_tendermint};
 pub use signed::{MultiSigned, OpenError, Signature, SignedBlob};
 pub use signer::{MemorySigner, SignError, Signer};
 

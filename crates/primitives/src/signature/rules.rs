@@ -18,9 +18,52 @@ impl Verified {
         self.0.insert((key, prehash, signature));
     }
 
+    /// The number of signatures.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are no signatures.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether the signature is known to hold.
     pub fn contains(&self, key: &PublicKey, prehash: &Hash, signature: &RawSignature) -> bool {
         self.0.contains(&(*key, *prehash, *signature))
+    }
+}
+
+/// Collects signatures that may be needed later, and gives those that hold.
+#[derive(Clone, Debug, Default)]
+pub struct AheadVerifier(BTreeSet<(PublicKey, Hash, RawSignature)>);
+
+impl AheadVerifier {
+    /// Adds a signature; one that was added before is verified once.
+    pub fn push(&mut self, rules: &SignatureRules, context: &Context, message: &[u8], signature: &Signature) {
+        if let Ok(context) = context.prepare(&rules.chain) {
+            self.0.insert((signature.public_key, context.prehash(message), signature.signature));
+        }
+    }
+
+    /// The number of signatures.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are no signatures.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Verifies them together; those that do not hold are left out.
+    pub fn finish(self) -> Verified {
+        let mut batch = BatchVerifier::new();
+        for (key, prehash, signature) in &self.0 {
+            batch.push_prehashed(key, &prehash.0, signature);
+        }
+        let holds = batch.verify_each();
+        Verified(self.0.into_iter().zip(holds).filter(|(_, holds)| *holds).map(|(entry, _)| entry).collect())
     }
 }
 
@@ -57,14 +100,18 @@ impl SignatureRules {
     ///
     /// Source: go/common/crypto/signature/signature.go, `VerifyManyToOne`.
     pub fn verify_many_to_one(&self, context: &Context, message: &[u8], signatures: &[Signature]) -> bool {
-        if let [only] = signatures {
-            return self.verify(context, &only.public_key, message, &only.signature);
+        if signatures.is_empty() || signatures.iter().any(|s| self.blacklist.contains(&s.public_key)) {
+            return false;
         }
+        let Ok(context) = context.prepare(&self.chain) else { return false };
+        let prehash = context.prehash(message);
         let mut batch = BatchVerifier::new();
-        for signature in signatures {
-            self.add_to(&mut batch, context, &signature.public_key, message, &signature.signature);
+        for Signature { public_key, signature } in signatures {
+            if !self.verified.contains(public_key, &prehash, signature) {
+                batch.push_prehashed(public_key, &prehash.0, signature);
+            }
         }
-        batch.verify_all()
+        batch.is_empty() || batch.verify_all()
     }
 
     /// Whether every signature holds over its message; none at all do not, nor lists of different lengths.

@@ -118,3 +118,25 @@ fn signatures_noted_as_verified_are_not_verified_again() {
     rules.blacklist.insert(signer.public_key());
     assert!(!rules.verify(&PLAIN, &signer.public_key(), b"message", &RawSignature::default()));
 }
+
+#[test]
+fn signatures_verified_ahead_count_among_many_and_false_ones_still_fail() {
+    let mut rules = rules();
+    let signers: Vec<MemorySigner> = (0..6).map(|i| MemorySigner::for_test(&format!("signer {i}"))).collect();
+    let mut signatures: Vec<Signature> = signers.iter().map(|s| s.sign(&PLAIN, &rules.chain, b"message").unwrap()).collect();
+    let mut ahead = AheadVerifier::default();
+    for signature in signatures.iter().take(4).chain(&signatures) {
+        ahead.push(&rules, &PLAIN, b"message", signature);
+    }
+    assert_eq!(ahead.len(), 6);
+    signatures[5].signature.0[0] ^= 1;
+    ahead.push(&rules, &PLAIN, b"message", &signatures[5]);
+    rules.verified = ahead.finish().into();
+    assert_eq!(rules.verified.len(), 6);
+    for count in 0..=6 {
+        assert_eq!(rules.verify_many_to_one(&PLAIN, b"message", &signatures[..count]), (1..=5).contains(&count));
+    }
+    assert!(!rules.verify_many_to_one(&PLAIN, b"other", &signatures[..2]));
+    rules.blacklist.insert(signers[0].public_key());
+    assert!(!rules.verify_many_to_one(&PLAIN, b"message", &signatures[..2]));
+}

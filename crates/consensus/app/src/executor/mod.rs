@@ -6,6 +6,7 @@ mod apps;
 mod block;
 mod events;
 mod init;
+mod inside;
 mod tx;
 mod versions;
 
@@ -25,7 +26,7 @@ use crate::{
     upgrade::Upgrader,
 };
 
-pub use tx::{PreparedTx, Preparer};
+pub use tx::{PreparedTx, Preparer, verify_inside};
 pub use versions::{MemoryVersions, apply_changes};
 
 /// Key of the consensus parameters.

@@ -10,10 +10,10 @@ use oasis_consensus_types::{
 use oasis_primitives::{
     cbor,
     quantity::Quantity,
-    signature::{BatchVerifier, PublicKey, SignatureRules, SignedBlob},
+    signature::{AheadVerifier, BatchVerifier, PublicKey, SignatureRules, SignedBlob, Verified},
 };
 
-use super::{Executor, VersionedTree, apps};
+use super::{Executor, VersionedTree, apps, inside::Inside};
 use crate::{
     block::TxResult,
     context::{BlockContext, Context, Mode},
@@ -92,6 +92,16 @@ impl<'a> Preparer<'a> {
         };
         self.pending.into_iter().zip(valid).map(prepared).collect()
     }
+}
+
+/// Verifies what well-formed transactions have inside, such as the commitments of executors, in one batch, for
+/// [`Executor::set_verified`]. Gives the signatures that hold; the others are the execution's to refuse.
+pub fn verify_inside<'a>(txs: impl IntoIterator<Item = &'a PreparedTx>, rules: &SignatureRules) -> Verified {
+    let mut ahead = AheadVerifier::default();
+    for (tx, _) in txs.into_iter().filter_map(|tx| tx.outcome.as_ref().ok()) {
+        Inside::add(tx, rules, &mut ahead);
+    }
+    ahead.finish()
 }
 
 impl<T: VersionedTree> Executor<T> {

@@ -12,7 +12,7 @@ use oasis_consensus_types::{
     },
     scheduler::{Committee, CommitteeKind, CommitteeNode, Role},
     staking::{Account, Slash, SlashReason},
-    transaction::Transaction,
+    transaction::{SignedTransaction, Transaction},
 };
 use oasis_primitives::{
     address::Address,
@@ -25,7 +25,12 @@ use oasis_primitives::{
 
 use super::{end_block, execute_tx, export, messages, state};
 use crate::{
-    context::Mode, error::Result, registry::state as registry_state, scheduler::state as scheduler_state, staking::state as staking_state,
+    context::Mode,
+    error::Result,
+    executor::{PreparedTx, verify_inside},
+    registry::state as registry_state,
+    scheduler::state as scheduler_state,
+    staking::state as staking_state,
     testing::World,
 };
 
@@ -162,6 +167,47 @@ fn a_refused_commitment_leaves_the_state() {
     assert_eq!(result.unwrap_err().module_and_code(), ("roothash/commitment", 5));
     assert!(events.is_empty());
     assert_eq!(rt_state(&world), before);
+}
+
+/// Prepares a transaction with this body as if it had come in a block.
+fn prepared<T: Encode>(world: &World, method: &str, body: &T) -> PreparedTx {
+    let chain = &world.env.rules.chain;
+    let signed = SignedTransaction::sign(&signer(9), chain, &Transaction::new(0, None, method, body)).unwrap();
+    PreparedTx::new(&cbor::to_vec(&signed), &world.env.rules)
+}
+
+#[test]
+fn commitments_verified_ahead_come_out_as_those_that_are_not() {
+    let request = |world: &World, change: &dyn Fn(&mut ExecutorCommitment)| {
+        let mut commits = vec![sign(world, 1, &body(world, b"state")), sign(world, 2, &body(world, b"state"))];
+        change(&mut commits[1]);
+        ExecutorCommit { id: ID, commits: commits.into() }
+    };
+    let spoilt_receipt = |world: &World| {
+        let mut body = body(world, b"state");
+        body.storage_signatures[0].signature.0[0] ^= 1;
+        sign(world, 2, &body)
+    };
+    type Change<'a> = (usize, &'a dyn Fn(&World) -> ExecutorCommit);
+    let changes: [Change; 4] = [
+        // Two executors, and one storage node whose receipt both have.
+        (3, &|world| request(world, &|_| {})),
+        (2, &|world| request(world, &|commitment| commitment.0.signature.signature.0[0] ^= 1)),
+        (2, &|world| request(world, &|commitment| commitment.0.blob.push(0))),
+        (3, &|world| request(world, &|commitment| *commitment = spoilt_receipt(world))),
+    ];
+    for (i, (hold, request)) in changes.into_iter().enumerate() {
+        let (mut plain, mut ahead) = (world(), world());
+        let request = request(&plain);
+        let verified = verify_inside(&[prepared(&plain, api::METHOD_EXECUTOR_COMMIT, &request)], &plain.env.rules);
+        assert_eq!(verified.len(), hold, "{i}");
+        ahead.env.rules.verified = verified.into();
+        let run = |world: &mut World| execute(world, api::METHOD_EXECUTOR_COMMIT, &request, node_key(9));
+        let (expected, got) = (run(&mut plain), run(&mut ahead));
+        assert_eq!(expected, got);
+        assert_eq!(expected.0.is_ok(), i == 0);
+        assert_eq!(rt_state(&plain), rt_state(&ahead));
+    }
 }
 
 #[test]

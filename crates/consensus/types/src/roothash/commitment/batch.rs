@@ -36,14 +36,15 @@ pub struct ProposedBatch {
 #[cbor(transparent)]
 pub struct SignedProposedBatch(pub SignedBlob);
 
-fn context(runtime_id: &Namespace) -> Result<Context, ContextError> {
-    PROPOSED_BATCH_CONTEXT.with_suffix(&runtime_id.to_string())
-}
-
 impl SignedProposedBatch {
+    /// The signature's context.
+    pub fn context(runtime_id: &Namespace) -> Result<Context, ContextError> {
+        PROPOSED_BATCH_CONTEXT.with_suffix(&runtime_id.to_string())
+    }
+
     /// Checks the signature and decodes the batch.
     pub fn open(&self, rules: &SignatureRules, runtime_id: &Namespace) -> Result<ProposedBatch, String> {
-        let context = context(runtime_id).map_err(|e| e.to_string())?;
+        let context = Self::context(runtime_id).map_err(|e| e.to_string())?;
         self.0.open(rules, &context).map_err(|e| e.to_string())
     }
 }
@@ -54,6 +55,6 @@ impl ComputeBody {
     /// Source: go/roothash/api/commitment/executor.go, `ComputeBody.VerifyTxnSchedSignature`.
     pub fn verify_txn_sched_signature(&self, rules: &SignatureRules, runtime_id: &Namespace, header: &Header) -> bool {
         let batch = ProposedBatch { io_root: self.input_root, storage_signatures: self.input_storage_sigs.clone(), header: header.clone() };
-        context(runtime_id).is_ok_and(|context| self.txn_sched_sig.verify(rules, &context, &cbor::to_vec(&batch)))
+        SignedProposedBatch::context(runtime_id).is_ok_and(|context| self.txn_sched_sig.verify(rules, &context, &cbor::to_vec(&batch)))
     }
 }
