@@ -7,7 +7,7 @@ use std::fmt;
 use bech32::{Bech32, Hrp, primitives::decode::CheckedHrpstring};
 
 use crate::{
-    cbor::{self, Decode, Decoder, Encode, Encoder},
+    bytes::any_fixed_bytes,
     hash::Hash,
     namespace::Namespace,
     signature::{PublicKey, RESERVED_KEYS},
@@ -73,11 +73,6 @@ impl Address {
         Self::derive("oasis-core/address: runtime", 0, &id.0)
     }
 
-    /// Takes exactly 21 bytes.
-    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
-    }
-
     /// Reads Bech32 with the human-readable part `oasis`, all lower or all upper case.
     pub fn from_bech32(text: &str) -> Option<Self> {
         let decoded = CheckedHrpstring::new::<Bech32>(text).ok()?;
@@ -90,37 +85,12 @@ impl Address {
     }
 }
 
-impl AsRef<[u8]> for Address {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
+fn write_bech32(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let hrp = Hrp::parse(HRP).map_err(|_| fmt::Error)?;
+    bech32::encode_lower_to_fmt::<Bech32, _>(f, hrp, bytes).map_err(|_| fmt::Error)
 }
 
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hrp = Hrp::parse(HRP).map_err(|_| fmt::Error)?;
-        bech32::encode_lower_to_fmt::<Bech32, _>(f, hrp, &self.0).map_err(|_| fmt::Error)
-    }
-}
-
-impl fmt::Debug for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-impl Encode for Address {
-    fn encode(&self, e: &mut Encoder) {
-        e.bytes(&self.0);
-    }
-}
-
-impl Decode for Address {
-    fn decode(d: &mut Decoder<'_>) -> Result<Self, cbor::Error> {
-        cbor::decode_fixed(d, |b| Self::from_slice(b).ok_or_else(|| cbor::Error::invalid("address: malformed address")), Self)
-    }
-}
-
+any_fixed_bytes!(Address, "address: malformed address", write_bech32);
 crate::json::text_json!(Address, "address in Bech32 that starts with oasis1", Address::from_bech32);
 
 #[cfg(test)]

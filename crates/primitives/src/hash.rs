@@ -2,11 +2,13 @@
 //!
 //! Source: go/common/crypto/hash/hash.go.
 
-use std::fmt;
-
 use sha2::{Digest, Sha512_256};
 
-use crate::cbor::{self, Decode, Decoder, Encode, Encoder};
+use crate::{
+    bytes::any_fixed_bytes,
+    cbor::{self, Encode},
+    text::write_hex,
+};
 
 /// A SHA-512/256 hash, 32 bytes.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,11 +50,6 @@ impl Hash {
         *self == Self::EMPTY
     }
 
-    /// Takes exactly 32 bytes.
-    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
-    }
-
     /// The first `n` bytes, 1 to 32.
     ///
     /// Source: go/common/crypto/hash/hash.go, `Truncate`.
@@ -75,34 +72,5 @@ impl Hash {
     }
 }
 
-impl AsRef<[u8]> for Hash {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Display for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-impl Encode for Hash {
-    fn encode(&self, e: &mut Encoder) {
-        e.bytes(&self.0);
-    }
-}
-
-impl Decode for Hash {
-    fn decode(d: &mut Decoder<'_>) -> Result<Self, cbor::Error> {
-        cbor::decode_fixed(d, |b| Self::from_slice(b).ok_or_else(|| cbor::Error::invalid("hash: malformed")), Self)
-    }
-}
-
+any_fixed_bytes!(Hash, "hash: malformed", write_hex);
 crate::json::text_json!(Hash, "hash in 64 hexadecimal digits", Hash::from_text);

@@ -9,6 +9,7 @@
 extern crate self as oasis_primitives;
 
 pub mod address;
+mod bytes;
 pub mod cbor;
 pub mod drbg;
 pub mod hash;

@@ -2,12 +2,7 @@
 //!
 //! Source: go/common/namespace.go.
 
-use std::fmt;
-
-use crate::{
-    cbor::{self, Decode, Decoder, Encode, Encoder},
-    text,
-};
+use crate::{bytes::fixed_bytes, text};
 
 /// A namespace: 8 bytes of flags, of which only the two highest bits have a meaning, and 24 bytes of identifier.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,34 +63,5 @@ impl Namespace {
     }
 }
 
-impl AsRef<[u8]> for Namespace {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Display for Namespace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for Namespace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-impl Encode for Namespace {
-    fn encode(&self, e: &mut Encoder) {
-        e.bytes(&self.0);
-    }
-}
-
-impl Decode for Namespace {
-    fn decode(d: &mut Decoder<'_>) -> Result<Self, cbor::Error> {
-        cbor::decode_fixed(d, |b| Self::from_slice(b).ok_or_else(|| cbor::Error::invalid("malformed namespace")), Self)
-    }
-}
-
+fixed_bytes!(Namespace, "malformed namespace", text::write_hex);
 crate::json::text_json!(Namespace, "namespace in hexadecimal digits", Namespace::from_text);

@@ -1,5 +1,7 @@
 //! Bytes as text.
 
+use std::fmt;
+
 use base64::{
     Engine,
     alphabet::STANDARD,
@@ -25,6 +27,16 @@ pub fn from_base64(text: &str) -> Option<Vec<u8>> {
 /// Writes base64 with padding.
 pub fn to_base64(bytes: &[u8]) -> String {
     GO_STANDARD.encode(bytes)
+}
+
+/// Writes bytes in hexadecimal digits.
+pub(crate) fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(&hex::encode(bytes))
+}
+
+/// Writes bytes in base64.
+pub(crate) fn write_base64(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(&to_base64(bytes))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Source: go/consensus/tendermint/api/api.go, `EventBuilder`.
 
-use oasis_primitives::cbor::{self, Encode};
+use oasis_primitives::cbor::{self, Decode, Encode};
 
 /// An event: a type that names the app, and attributes in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,4 +31,27 @@ impl Event {
     pub fn typed<T: Encode + ?Sized>(self, key: &str, value: &T) -> Self {
         self.attr(key, cbor::to_vec(value))
     }
+}
+
+/// What clients see of an event of an app: `read` is given each attribute and adds what it makes of it. Nothing of other
+/// apps' events.
+pub(crate) fn to_api<T>(
+    event: &Event,
+    app: &str,
+    mut read: impl FnMut(&[u8], &[u8], &mut Vec<T>) -> Result<(), cbor::Error>,
+) -> Result<Vec<T>, cbor::Error> {
+    let mut out = Vec::new();
+    if event.kind == Event::new(app).kind {
+        event.attributes.iter().try_for_each(|(key, value)| read(key, value, &mut out))?;
+    }
+    Ok(out)
+}
+
+/// Reads an attribute's value where its key is `kind`, and says whether it is.
+pub(crate) fn read<T: Decode>(key: &[u8], kind: &str, value: &[u8], place: &mut Option<T>) -> Result<bool, cbor::Error> {
+    let known = key == kind.as_bytes();
+    if known {
+        *place = Some(cbor::from_slice(value)?);
+    }
+    Ok(known)
 }

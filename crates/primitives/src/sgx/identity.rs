@@ -8,10 +8,7 @@ use num_bigint::BigUint;
 use sha2::{Digest, Sha256};
 
 use super::Error;
-use crate::{
-    cbor::{self, Cbor, Decode, Decoder, Encode, Encoder},
-    json, text,
-};
+use crate::{bytes::any_fixed_bytes, cbor::Cbor, json, text};
 
 /// The size of an enclave signer's RSA modulus, in bytes.
 pub const MODULUS_BYTES: usize = 384;
@@ -23,11 +20,6 @@ macro_rules! measurement {
         pub struct $type(pub [u8; 32]);
 
         impl $type {
-            /// Takes exactly 32 bytes.
-            pub fn from_slice(bytes: &[u8]) -> Option<Self> {
-                bytes.try_into().ok().map(Self)
-            }
-
             /// Reads 64 hexadecimal digits of either case.
             pub fn from_hex(text: &str) -> Option<Self> {
                 let mut out = [0; 32];
@@ -36,36 +28,7 @@ macro_rules! measurement {
             }
         }
 
-        impl AsRef<[u8]> for $type {
-            fn as_ref(&self) -> &[u8] {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&hex::encode(self.0))
-            }
-        }
-
-        impl fmt::Debug for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{self}")
-            }
-        }
-
-        impl Encode for $type {
-            fn encode(&self, e: &mut Encoder) {
-                e.bytes(&self.0);
-            }
-        }
-
-        impl Decode for $type {
-            fn decode(d: &mut Decoder<'_>) -> Result<Self, cbor::Error> {
-                let from_binary = |b: &[u8]| Self::from_slice(b).ok_or_else(|| cbor::Error::invalid(concat!("sgx: malformed ", $what)));
-                cbor::decode_fixed(d, from_binary, Self)
-            }
-        }
+        any_fixed_bytes!($type, concat!("sgx: malformed ", $what), text::write_hex);
     };
 }
 

@@ -14,7 +14,7 @@ use oasis_primitives::{
 };
 
 use super::APP_NAME;
-use crate::event::Event;
+use crate::event::{self, Event};
 
 const RUNTIME_REGISTERED: &str = "runtime.registered";
 const ENTITY_REGISTERED: &str = "entity.registered";
@@ -32,38 +32,38 @@ struct EntityDeregistration {
     entity: Entity,
 }
 
-fn event() -> Event {
+fn new() -> Event {
     Event::new(APP_NAME)
 }
 
 /// A runtime was registered, changed or resumed.
 pub(super) fn runtime_registered(runtime: &Runtime) -> Event {
-    event().typed(RUNTIME_REGISTERED, runtime)
+    new().typed(RUNTIME_REGISTERED, runtime)
 }
 
 /// An entity was registered.
 pub(super) fn entity_registered(entity: &Entity) -> Event {
-    event().typed(ENTITY_REGISTERED, entity)
+    new().typed(ENTITY_REGISTERED, entity)
 }
 
 /// An entity was removed.
 pub(super) fn entity_deregistered(entity: Entity) -> Event {
-    event().typed(ENTITY_DEREGISTERED, &EntityDeregistration { entity })
+    new().typed(ENTITY_DEREGISTERED, &EntityDeregistration { entity })
 }
 
 /// A node was registered.
 pub(super) fn node_registered(node: &Node) -> Event {
-    event().typed(NODE_REGISTERED, node)
+    new().typed(NODE_REGISTERED, node)
 }
 
 /// A node's freeze ended.
 pub(super) fn node_unfrozen(id: &PublicKey) -> Event {
-    event().typed(NODE_UNFROZEN, id)
+    new().typed(NODE_UNFROZEN, id)
 }
 
 /// The registry went into another epoch, in which some nodes' registrations have ended.
 pub(super) fn node_list_epoch(expired: &[Node]) -> Event {
-    let out = event().attr(NODE_LIST_EPOCH, *b"1");
+    let out = new().attr(NODE_LIST_EPOCH, *b"1");
     if expired.is_empty() { out } else { out.typed(NODES_EXPIRED, expired) }
 }
 
@@ -71,12 +71,8 @@ pub(super) fn node_list_epoch(expired: &[Node]) -> Event {
 ///
 /// Source: go/consensus/tendermint/registry/registry.go, `EventsFromTendermint`.
 pub fn to_api(event: &Event, height: i64, tx_hash: Hash) -> Result<Vec<ApiEvent>, cbor::Error> {
-    if event.kind != Event::new(APP_NAME).kind {
-        return Ok(Vec::new());
-    }
     let base = ApiEvent { height, tx_hash, ..ApiEvent::default() };
-    let mut out = Vec::new();
-    for (key, value) in &event.attributes {
+    event::to_api(event, APP_NAME, |key, value, out| {
         match std::str::from_utf8(key).unwrap_or_default() {
             NODES_EXPIRED => {
                 for node in cbor::from_slice::<Vec<Node>>(value)? {
@@ -104,6 +100,6 @@ pub fn to_api(event: &Event, height: i64, tx_hash: Hash) -> Result<Vec<ApiEvent>
             }
             _ => {}
         }
-    }
-    Ok(out)
+        Ok(())
+    })
 }

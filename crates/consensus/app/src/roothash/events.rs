@@ -13,7 +13,10 @@ use oasis_primitives::{
 };
 
 use super::APP_NAME;
-use crate::{context::Context, event::Event};
+use crate::{
+    context::Context,
+    event::{self, Event, read},
+};
 
 /// Attribute: the runtime, in base64.
 pub const KEY_RUNTIME_ID: &str = "runtime-id";
@@ -62,27 +65,21 @@ pub(super) fn emit<E: RuntimeEvent>(ctx: &mut Context<'_>, id: &Namespace, event
 /// `tx_hash` is that of the transaction's bytes, for events of the block the hash of nothing.
 /// Source: go/consensus/tendermint/roothash/roothash.go, `EventsFromTendermint`.
 pub fn to_api(event: &Event, height: i64, tx_hash: Hash) -> Result<Vec<ApiEvent>, cbor::Error> {
-    if event.kind != Event::new(APP_NAME).kind {
-        return Ok(Vec::new());
-    }
-    let mut out = Vec::new();
-    for (key, value) in &event.attributes {
+    event::to_api(event, APP_NAME, |key, value, out| {
         let mut api = ApiEvent { height, tx_hash, ..ApiEvent::default() };
-        let known = read(key, value, &mut api.runtime_id, &mut api.executor_committed)?
-            || read(key, value, &mut api.runtime_id, &mut api.execution_discrepancy_detected)?
-            || read(key, value, &mut api.runtime_id, &mut api.finalized)?
-            || read(key, value, &mut api.runtime_id, &mut api.message)?;
-        if known {
-            out.push(api);
-        }
-    }
-    Ok(out)
+        let known = read_of_runtime(key, value, &mut api.runtime_id, &mut api.executor_committed)?
+            || read_of_runtime(key, value, &mut api.runtime_id, &mut api.execution_discrepancy_detected)?
+            || read_of_runtime(key, value, &mut api.runtime_id, &mut api.finalized)?
+            || read_of_runtime(key, value, &mut api.runtime_id, &mut api.message)?;
+        out.extend(known.then_some(api));
+        Ok(())
+    })
 }
 
-fn read<T: RuntimeEvent>(key: &[u8], value: &[u8], id: &mut Namespace, place: &mut Option<T>) -> Result<bool, cbor::Error> {
-    let known = key == T::KEY.as_bytes();
-    if known {
-        let value: Value<T> = cbor::from_slice(value)?;
+fn read_of_runtime<T: RuntimeEvent>(key: &[u8], value: &[u8], id: &mut Namespace, place: &mut Option<T>) -> Result<bool, cbor::Error> {
+    let mut found = None::<Value<T>>;
+    let known = read(key, T::KEY, value, &mut found)?;
+    if let Some(value) = found {
         *id = value.id;
         *place = Some(value.event);
     }
