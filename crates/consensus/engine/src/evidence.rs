@@ -104,7 +104,7 @@ impl Evidence {
     }
 
     /// Height and time of the misbehaviour.
-    fn when(&self) -> (i64, Timestamp) {
+    pub fn when(&self) -> (i64, Timestamp) {
         match &self.sum {
             Some(EvidenceSum::DuplicateVote(e)) => (e.vote_a.as_ref().map_or(0, |v| v.height), e.timestamp),
             Some(EvidenceSum::LightClientAttack(e)) => (e.common_height, e.timestamp),

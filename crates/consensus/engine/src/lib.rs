@@ -10,6 +10,7 @@
 )]
 
 pub mod proto;
+pub mod reactors;
 
 pub mod bits;
 mod block;
@@ -17,11 +18,14 @@ pub mod blocksync;
 mod commit;
 mod error;
 mod evidence;
+pub mod evidence_pool;
 mod genesis;
 pub mod gossip;
 mod history;
+pub mod mempool;
 pub mod merkle;
 pub mod messages;
+pub mod node;
 mod params;
 pub mod parts;
 mod peer;

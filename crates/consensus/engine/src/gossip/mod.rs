@@ -54,8 +54,6 @@ pub struct View<'a> {
     pub last_commit: Option<&'a VoteSet>,
     /// Address of its own validator key.
     pub own: Option<&'a [u8]>,
-    /// First height of the chain.
-    pub initial_height: i64,
 }
 
 impl View<'_> {

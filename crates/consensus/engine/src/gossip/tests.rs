@@ -37,7 +37,7 @@ impl Fixture {
     }
 
     fn view(&self) -> View<'_> {
-        View { step: self.step, proposal: None, parts: None, votes: &self.votes, last_commit: None, own: None, initial_height: 1 }
+        View { step: self.step, proposal: None, parts: None, votes: &self.votes, last_commit: None, own: None }
     }
 
     fn vote(&self, index: usize) -> Vote {

@@ -1,0 +1,533 @@
+//! Whole nodes that talk to each other in one process, on virtual time.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use oasis_primitives::signature::{ChainContext, MemorySigner, Signer as _, TENDERMINT_CONTEXT};
+use prost::Message;
+
+use super::*;
+use crate::{
+    CheckedBlock, InitChainResponse, VoteInfo,
+    evidence::ByzantineValidator,
+    messages::{ChannelId, ConsensusMessage, HasVoteMessage},
+    ports::{AppCommit, AppInfo, Application, ApplyChunk, CheckTx, OfferSnapshot, SignError, Signer, Snapshot, Store, Wal},
+    proto::{
+        AbciResponses, Block, BlockMeta, BlockParams, Commit, ConsensusParams, Duration, EvidenceParams, Part, Proposal,
+        ResponseBeginBlock, ResponseDeliverTx, ResponseEndBlock, Validator, ValidatorParams, VersionParams, Vote,
+    },
+    rounds::RoundsConfig,
+    validator_set::ValidatorSet,
+};
+
+const MS: i64 = 1_000_000;
+
+/// What survives the end of a process.
+#[derive(Default)]
+struct Disk {
+    state: Option<ChainState>,
+    blocks: BTreeMap<i64, (Vec<u8>, BlockMeta, Commit)>,
+    validators: BTreeMap<i64, ValidatorSet>,
+    evidence: BTreeMap<[u8; 32], Evidence>,
+    committed: BTreeSet<[u8; 32]>,
+    log: Vec<Vec<u8>>,
+    app: AppInfo,
+    signed: BTreeMap<(i64, i32, i32), Vec<u8>>,
+}
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Disk>>);
+
+impl Shared {
+    fn with<T>(&self, f: impl FnOnce(&mut Disk) -> T) -> T {
+        f(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Store for Shared {
+    fn chain_state(&self) -> Result<Option<ChainState>, Fatal> {
+        Ok(self.with(|d| d.state.clone()))
+    }
+    fn save_genesis(&mut self, state: &ChainState) -> Result<(), Fatal> {
+        self.with(|d| {
+            d.validators.insert(state.next_height(), state.validators.as_ref().clone());
+            d.state = Some(state.clone());
+        });
+        Ok(())
+    }
+    fn range(&self) -> (i64, i64) {
+        self.with(|d| (d.blocks.keys().next().copied().unwrap_or(0), d.blocks.keys().last().copied().unwrap_or(0)))
+    }
+    fn save_block(&mut self, block: &CheckedBlock, encoded: &[u8], seen_commit: &Commit) -> Result<(), Fatal> {
+        let header = block.header();
+        let meta = BlockMeta { block_id: block.id().clone(), block_size: encoded.len() as i64, header: header.clone(), num_txs: 0 };
+        self.with(|d| d.blocks.insert(header.height, (encoded.to_vec(), meta, seen_commit.clone())));
+        Ok(())
+    }
+    fn save_responses(&mut self, _: i64, _: &AbciResponses) -> Result<(), Fatal> {
+        Ok(())
+    }
+    fn save_applied(&mut self, state: &ChainState, committed: &[Evidence]) -> Result<(), Fatal> {
+        self.with(|d| {
+            d.validators.insert(state.next_height(), state.validators.as_ref().clone());
+            d.state = Some(state.clone());
+            for e in committed {
+                d.evidence.remove(&e.hash());
+                d.committed.insert(e.hash());
+            }
+        });
+        Ok(())
+    }
+    fn bootstrap(&mut self, _: &ChainState, _: &Commit) -> Result<(), Fatal> {
+        Err(Fatal::new("not in this test"))
+    }
+    fn block(&self, height: i64) -> Result<Option<Vec<u8>>, Fatal> {
+        Ok(self.with(|d| d.blocks.get(&height).map(|b| b.0.clone())))
+    }
+    fn block_meta(&self, height: i64) -> Result<Option<BlockMeta>, Fatal> {
+        Ok(self.with(|d| d.blocks.get(&height).map(|b| b.1.clone())))
+    }
+    fn height_of(&self, _: &[u8]) -> Result<Option<i64>, Fatal> {
+        Ok(None)
+    }
+    fn part(&self, height: i64, index: u32) -> Result<Option<Part>, Fatal> {
+        let parts = self.block(height)?.map(|b| crate::parts::PartSet::from_bytes(&b));
+        Ok(parts.and_then(|p| p.part(index).map(|p| p.as_ref().clone())))
+    }
+    fn commit(&self, height: i64) -> Result<Option<Commit>, Fatal> {
+        Ok(self.block(height + 1)?.map(|b| Block::decode(b.as_slice()).unwrap().last_commit.unwrap()))
+    }
+    fn seen_commit(&self, height: i64) -> Result<Option<Commit>, Fatal> {
+        Ok(self.with(|d| d.blocks.get(&height).map(|b| b.2.clone())))
+    }
+    fn validators(&self, height: i64) -> Result<Option<ValidatorSet>, Fatal> {
+        Ok(self.with(|d| d.validators.get(&height).cloned()))
+    }
+    fn params(&self, _: i64) -> Result<Option<ConsensusParams>, Fatal> {
+        Ok(None)
+    }
+    fn responses(&self, _: i64) -> Result<Option<AbciResponses>, Fatal> {
+        Ok(None)
+    }
+    fn prune(&mut self, _: i64) -> Result<u64, Fatal> {
+        Ok(0)
+    }
+    fn pending_evidence(&self) -> Result<Vec<Evidence>, Fatal> {
+        Ok(self.with(|d| d.evidence.values().cloned().collect()))
+    }
+    fn add_evidence(&mut self, evidence: &Evidence) -> Result<(), Fatal> {
+        self.with(|d| d.evidence.insert(evidence.hash(), evidence.clone()));
+        Ok(())
+    }
+    fn remove_evidence(&mut self, hashes: &[[u8; 32]]) -> Result<(), Fatal> {
+        self.with(|d| d.evidence.retain(|h, _| !hashes.contains(h)));
+        Ok(())
+    }
+    fn is_committed(&self, hash: &[u8; 32]) -> Result<bool, Fatal> {
+        Ok(self.with(|d| d.committed.contains(hash)))
+    }
+}
+
+impl Wal for Shared {
+    fn write(&mut self, record: &[u8], _: bool) -> Result<(), Fatal> {
+        self.with(|d| d.log.push(record.to_vec()));
+        Ok(())
+    }
+    fn records_after(&mut self, height: i64) -> Result<Option<Vec<Vec<u8>>>, Fatal> {
+        let ends = |r: &Vec<u8>| crate::wal::WalRecord::decode(r) == Ok(crate::wal::WalRecord::EndHeight(height));
+        Ok(self.with(|d| d.log.iter().rposition(ends).map(|at| d.log[at + 1..].to_vec())))
+    }
+}
+
+/// Counts transactions; a transaction is a number that must not be zero.
+struct Counter {
+    disk: Shared,
+    next: Option<(i64, u64)>,
+}
+
+impl Application for Counter {
+    fn info(&self) -> Result<AppInfo, Fatal> {
+        Ok(self.disk.with(|d| d.app.clone()))
+    }
+    fn init_chain(&mut self, _: &EngineGenesis) -> Result<InitChainResponse, Fatal> {
+        Ok(InitChainResponse { app_hash: vec![0; 8], ..Default::default() })
+    }
+    fn execute(&mut self, block: &CheckedBlock, _: &[VoteInfo], byzantine: &[ByzantineValidator]) -> Result<AbciResponses, Fatal> {
+        let before = self.disk.with(|d| d.app.app_hash.clone().try_into().map_or(0, u64::from_be_bytes));
+        let count = before + block.txs().len() as u64 + 1000 * byzantine.len() as u64;
+        self.next = Some((block.header().height, count));
+        Ok(AbciResponses {
+            deliver_txs: vec![ResponseDeliverTx::default(); block.txs().len()],
+            begin_block: Some(ResponseBeginBlock::default()),
+            end_block: Some(ResponseEndBlock::default()),
+        })
+    }
+    fn commit(&mut self) -> Result<AppCommit, Fatal> {
+        let (height, count) = self.next.take().ok_or_else(|| Fatal::new("nothing was executed"))?;
+        let app_hash = count.to_be_bytes().to_vec();
+        self.disk.with(|d| d.app = AppInfo { last_height: height, app_hash: app_hash.clone(), app_version: 0 });
+        Ok(AppCommit { app_hash, retain_height: 0 })
+    }
+    fn check_tx(&mut self, tx: &[u8], _: bool) -> Result<CheckTx, Fatal> {
+        Ok(CheckTx { code: u32::from(tx == [0]), ..Default::default() })
+    }
+    fn snapshots(&self) -> Vec<Snapshot> {
+        Vec::new()
+    }
+    fn snapshot_chunk(&self, _: u64, _: u32, _: u32) -> Option<Vec<u8>> {
+        None
+    }
+    fn offer_snapshot(&mut self, _: &Snapshot, _: &[u8]) -> Result<OfferSnapshot, Fatal> {
+        Ok(OfferSnapshot::Abort)
+    }
+    fn apply_chunk(&mut self, _: u32, _: &[u8]) -> Result<ApplyChunk, Fatal> {
+        Ok(ApplyChunk::Abort(String::new()))
+    }
+}
+
+/// Signs nothing twice.
+struct Key {
+    key: MemorySigner,
+    disk: Shared,
+}
+
+impl Key {
+    fn sign(&self, step: (i64, i32, i32), bytes: &[u8], content: Vec<u8>) -> Result<Vec<u8>, SignError> {
+        let before = self.disk.with(|d| d.signed.insert(step, content.clone()));
+        if before.is_some_and(|b| b != content) {
+            return Err(SignError::Refused(format!("something else was signed at {step:?}")));
+        }
+        let last = self.disk.with(|d| d.signed.keys().last().copied());
+        if last.is_some_and(|l| l > step) {
+            return Err(SignError::Refused(format!("{step:?} comes before {last:?}")));
+        }
+        let signed = self.key.sign(&TENDERMINT_CONTEXT, &ChainContext::UNSET, bytes).unwrap();
+        Ok(signed.signature.0.to_vec())
+    }
+}
+
+impl Signer for Key {
+    fn public_key(&self) -> [u8; 32] {
+        self.key.public_key().0
+    }
+    fn sign_vote(&mut self, chain_id: &str, vote: &mut Vote) -> Result<(), SignError> {
+        let step = (vote.height, vote.round, vote.r#type);
+        vote.signature = self.sign(step, &vote.sign_bytes(chain_id), vote.block_id.encode_to_vec())?;
+        Ok(())
+    }
+    fn sign_proposal(&mut self, chain_id: &str, proposal: &mut Proposal) -> Result<(), SignError> {
+        let step = (proposal.height, proposal.round, 0);
+        proposal.signature = self.sign(step, &proposal.sign_bytes(chain_id), proposal.block_id.encode_to_vec())?;
+        Ok(())
+    }
+}
+
+fn genesis(keys: &[MemorySigner]) -> EngineGenesis {
+    EngineGenesis {
+        genesis_time: Timestamp { seconds: 1_600_000_000, nanos: 0 },
+        chain_id: "test chain".to_owned(),
+        initial_height: 1,
+        consensus_params: ConsensusParams {
+            block: BlockParams { max_bytes: 1 << 22, max_gas: -1, time_iota_ms: 1 },
+            evidence: EvidenceParams {
+                max_age_num_blocks: 100,
+                max_age_duration: Duration { seconds: 3600, nanos: 0 },
+                max_bytes: 1 << 20,
+            },
+            validator: ValidatorParams { pub_key_types: vec!["ed25519".to_owned()] },
+            version: VersionParams { app_version: 0 },
+        },
+        validators: keys.iter().map(|k| Validator::new(&k.public_key().0, 10)).collect(),
+    }
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Input(Input),
+    /// The timer, if it was not set again since.
+    Timer(TimerId, u64),
+}
+
+struct Network {
+    now: i64,
+    turn: u64,
+    keys: Vec<MemorySigner>,
+    validators: usize,
+    disks: Vec<Shared>,
+    nodes: Vec<Option<Node>>,
+    timers: BTreeMap<(usize, TimerId), u64>,
+    queue: BTreeMap<(i64, u64), (usize, What)>,
+    events: Vec<Vec<NodeEvent>>,
+    dropped: Vec<(usize, PeerId, String, bool)>,
+    sent: BTreeMap<ChannelId, (usize, usize)>,
+    fired: BTreeMap<TimerId, usize>,
+    config: NodeConfig,
+}
+
+fn peer(node: usize) -> PeerId {
+    PeerId([node as u8; 20])
+}
+
+impl Network {
+    fn new(nodes: usize, validators: usize) -> Self {
+        let keys: Vec<_> = (0..nodes).map(|i| MemorySigner::for_test(&format!("node {i}"))).collect();
+        let rounds = RoundsConfig { timeout_commit: 100 * MS, ..Default::default() };
+        Self {
+            now: 0,
+            turn: 0,
+            validators,
+            disks: vec![(); nodes].into_iter().map(|()| Shared::default()).collect(),
+            nodes: (0..nodes).map(|_| None).collect(),
+            timers: BTreeMap::new(),
+            queue: BTreeMap::new(),
+            events: vec![Vec::new(); nodes],
+            dropped: Vec::new(),
+            sent: BTreeMap::new(),
+            fired: BTreeMap::new(),
+            config: NodeConfig { rounds, sync_blocks: false, ..Default::default() },
+            keys,
+        }
+    }
+
+    fn time(&self) -> Timestamp {
+        Timestamp { seconds: 1_600_000_001, nanos: 0 }.plus_nanos(self.now)
+    }
+
+    fn at(&mut self, after: i64, node: usize, what: What) {
+        self.turn += 1;
+        self.queue.insert((self.now + after, self.turn), (node, what));
+    }
+
+    fn start(&mut self, node: usize) {
+        let disk = self.disks[node].clone();
+        let ports = Ports {
+            app: Box::new(Counter { disk: disk.clone(), next: None }),
+            store: Box::new(disk.clone()),
+            wal: Box::new(disk.clone()),
+            signer: Some(Box::new(Key { key: self.keys[node].clone(), disk })),
+        };
+        let config = NodeConfig { seed: node as u64, ..self.config.clone() };
+        let (new, effects) = Node::start(self.time(), config, ports, &genesis(&self.keys[..self.validators])).unwrap();
+        self.nodes[node] = Some(new);
+        self.carry_out(node, effects);
+        for other in 0..self.nodes.len() {
+            if other != node && self.nodes[other].is_some() {
+                self.connect(node, other);
+            }
+        }
+    }
+
+    fn connect(&mut self, a: usize, b: usize) {
+        self.at(0, a, What::Input(Input::Connected { peer: peer(b), outbound: true, persistent: true }));
+        self.at(0, b, What::Input(Input::Connected { peer: peer(a), outbound: false, persistent: true }));
+    }
+
+    fn crash(&mut self, node: usize) {
+        self.nodes[node] = None;
+        self.queue.retain(|_, (to, what)| {
+            let from = matches!(what, What::Input(Input::Message { peer: from, .. }) if *from == peer(node));
+            *to != node && !from
+        });
+        for other in 0..self.nodes.len() {
+            self.at(0, other, What::Input(Input::Gone { peer: peer(node) }));
+        }
+    }
+
+    fn carry_out(&mut self, node: usize, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send { peer: to, channel, bytes } => {
+                    let count = self.sent.entry(channel).or_default();
+                    *count = (count.0 + 1, count.1 + bytes.len());
+                    let latency = 2 * MS + (self.turn as i64 * 7919) % (3 * MS);
+                    self.at(latency, node, What::Input(Input::Sent { peer: to, channel, bytes: bytes.len() }));
+                    // In order on each connection.
+                    let to = usize::from(to.0[0]);
+                    let bytes = bytes.to_vec();
+                    self.at(5 * MS, to, What::Input(Input::Message { peer: peer(node), channel, bytes }));
+                }
+                Effect::SetTimer { id, after } => {
+                    self.turn += 1;
+                    self.timers.insert((node, id), self.turn);
+                    let turn = self.turn;
+                    self.at(after, node, What::Timer(id, turn));
+                }
+                Effect::Drop { peer: other, reason, ban } => {
+                    self.dropped.push((node, other, reason, ban));
+                    let other = usize::from(other.0[0]);
+                    if other < self.nodes.len() {
+                        self.at(0, other, What::Input(Input::Gone { peer: peer(node) }));
+                    }
+                }
+                Effect::Event(event) => self.events[node].push(event),
+                Effect::Good { .. } => {}
+            }
+        }
+    }
+
+    fn give(&mut self, node: usize, input: Input) {
+        let now = self.time();
+        if let Some(n) = &mut self.nodes[node] {
+            let effects = n.handle(now, input).unwrap();
+            self.carry_out(node, effects);
+        }
+    }
+
+    /// Runs for a time, or until the condition holds. Whether it does.
+    fn run(&mut self, nanos: i64, until: impl Fn(&Self) -> bool) -> bool {
+        let end = self.now + nanos;
+        while !until(self) {
+            let Some(((at, _), _)) = self.queue.first_key_value() else { break };
+            if *at > end {
+                break;
+            }
+            let Some(((at, _), (node, what))) = self.queue.pop_first() else { break };
+            self.now = self.now.max(at);
+            match what {
+                What::Input(input) => self.give(node, input),
+                What::Timer(id, turn) => {
+                    if self.timers.get(&(node, id)) == Some(&turn) {
+                        *self.fired.entry(id).or_default() += 1;
+                        self.give(node, Input::Timer(id));
+                    }
+                }
+            }
+        }
+        self.now = self.now.max(if until(self) { self.now } else { end });
+        until(self)
+    }
+
+    fn height(&self, node: usize) -> i64 {
+        self.disks[node].with(|d| d.app.last_height)
+    }
+
+    fn reaches(&mut self, height: i64, nanos: i64) {
+        let all = |n: &Self| (0..n.nodes.len()).all(|i| n.nodes[i].is_none() || n.height(i) >= height);
+        let reached = self.run(nanos, all);
+        let heights: Vec<_> = (0..self.nodes.len()).map(|i| self.height(i)).collect();
+        assert!(reached, "{heights:?} after {} ms; {:?}", self.now / MS, self.dropped);
+        self.agree();
+    }
+
+    fn agree(&self) {
+        let least = (0..self.nodes.len()).map(|i| self.height(i)).min().unwrap();
+        for height in 1..=least {
+            let blocks: BTreeSet<_> = self.disks.iter().map(|d| d.block(height).unwrap()).collect();
+            assert_eq!(blocks.len(), 1, "height {height}");
+        }
+    }
+}
+
+#[test]
+fn four_nodes_make_blocks_with_transactions() {
+    let mut net = Network::new(4, 4);
+    (0..4).for_each(|i| net.start(i));
+    net.give(2, Input::SubmitTx { id: 7, tx: vec![5] });
+    net.give(2, Input::SubmitTx { id: 8, tx: vec![0] });
+    net.give(3, Input::SubmitTx { id: 9, tx: vec![6; 300_000] });
+    net.reaches(20, 60_000 * MS);
+    assert_eq!(net.disks[0].with(|d| d.app.app_hash.clone()), 2u64.to_be_bytes());
+    assert!(net.nodes.iter().flatten().all(|n| n.mempool().is_empty()));
+    assert_eq!(net.dropped, []);
+    // Hardly more than a round of messages each.
+    assert!(net.now < 20 * 250 * MS, "{} ms", net.now / MS);
+    println!("{:?} {:?} {} ms", net.sent, net.fired, net.now / MS);
+}
+
+#[test]
+fn a_node_alone_makes_blocks() {
+    let mut net = Network::new(1, 1);
+    net.config.sync_blocks = true;
+    net.start(0);
+    net.reaches(20, 10_000 * MS);
+}
+
+#[test]
+fn nodes_that_crash_go_on_where_they_were() {
+    let mut net = Network::new(4, 4);
+    (0..4).for_each(|i| net.start(i));
+    net.reaches(3, 60_000 * MS);
+    for turn in 0..40usize {
+        let node = turn % 4;
+        net.crash(node);
+        net.run(turn as i64 * 17 * MS, |_| false);
+        net.start(node);
+        net.run(turn as i64 * 13 * MS, |_| false);
+    }
+    let height = net.height(0);
+    net.reaches(height + 5, 60_000 * MS);
+    assert_eq!(net.dropped, []);
+}
+
+#[test]
+fn a_stopped_network_wakes_when_all_crashed() {
+    let mut net = Network::new(4, 4);
+    (0..4).for_each(|i| net.start(i));
+    for turn in 0..20 {
+        net.run(turn * 37 * MS, |_| false);
+        (0..4).for_each(|i| net.crash(i));
+        (0..4).for_each(|i| net.start(i));
+    }
+    let height = (0..4).map(|i| net.height(i)).max().unwrap();
+    net.reaches(height + 5, 60_000 * MS);
+}
+
+#[test]
+fn a_node_that_was_away_catches_up() {
+    let mut net = Network::new(4, 4);
+    (0..4).for_each(|i| net.start(i));
+    net.reaches(2, 60_000 * MS);
+    net.crash(3);
+    net.run(20_000 * MS, |n| n.height(0) >= 30);
+    net.start(3);
+    net.reaches(32, 20_000 * MS);
+    assert_eq!(net.dropped, []);
+}
+
+#[test]
+fn a_new_node_syncs_blocks_then_follows() {
+    let mut net = Network::new(5, 4);
+    (0..4).for_each(|i| net.start(i));
+    net.run(60_000 * MS, |n| n.height(0) >= 50);
+    net.config.sync_blocks = true;
+    net.start(4);
+    net.reaches(60, 30_000 * MS);
+    assert_eq!(net.nodes[4].as_ref().unwrap().mode(), Mode::Consensus);
+    assert_eq!(net.dropped, []);
+}
+
+#[test]
+fn a_fresh_network_begins_by_block_sync() {
+    let mut net = Network::new(4, 4);
+    net.config.sync_blocks = true;
+    (0..4).for_each(|i| net.start(i));
+    net.reaches(5, 60_000 * MS);
+}
+
+#[test]
+fn peers_that_send_garbage_are_dropped_and_banned() {
+    let mut net = Network::new(4, 4);
+    (0..4).for_each(|i| net.start(i));
+    net.reaches(2, 60_000 * MS);
+    let has_vote = ConsensusMessage::HasVote(HasVoteMessage { height: -1, round: 0, r#type: 1, index: 0 }).to_bytes();
+    let garbage = [
+        (ChannelId::STATE, vec![0xff; 10]),
+        (ChannelId::STATE, has_vote),
+        (ChannelId::DATA, vec![]),
+        (ChannelId::MEMPOOL, vec![0; 3_000_000]),
+        (ChannelId::EVIDENCE, vec![0x0a, 0x00]),
+        (ChannelId::BLOCKCHAIN, vec![0xff]),
+        (ChannelId(0x99), vec![1]),
+    ];
+    for (i, (channel, bytes)) in garbage.into_iter().enumerate() {
+        let peer = PeerId([100 + i as u8; 20]);
+        net.give(0, Input::Connected { peer, outbound: false, persistent: false });
+        net.give(0, Input::Message { peer, channel, bytes });
+        assert!(matches!(net.dropped.pop(), Some((0, p, _, true)) if p == peer), "{channel:?}");
+    }
+    net.queue.retain(|_, (to, _)| *to < 4);
+    net.reaches(5, 60_000 * MS);
+    assert_eq!(net.nodes[0].as_ref().unwrap().gossip().peers().count(), 3);
+}
