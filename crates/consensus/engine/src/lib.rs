@@ -34,6 +34,7 @@ pub mod planted;
 pub mod ports;
 mod proposal;
 pub mod rounds;
+pub mod sign_state;
 mod state;
 mod time;
 mod validator_set;

@@ -14,6 +14,7 @@ use crate::{
         AbciResponses, BlockId, BlockParams, ConsensusParams, Duration, EvidenceParams, Part, Proposal, SignedMsgType, Timestamp,
         Validator, ValidatorParams, VersionParams, Vote,
     },
+    sign_state::{SignState, Signing},
     wal::WalRecord,
 };
 
@@ -99,16 +100,30 @@ pub fn apply(state: &ChainState, block: &CheckedBlock) -> ChainState {
     state.after_block(block, &responses, &[2; 32]).unwrap()
 }
 
-/// What a signer does with what a node wants to sign.
-pub fn sign_unsigned(genesis: &Genesis, index: usize, unsigned: &Unsigned) -> RoundMessage {
+/// What a signer does with what a node wants to sign; nothing if it would contradict what it signed before.
+pub fn sign_unsigned(genesis: &Genesis, index: usize, state: &mut SignState, unsigned: &Unsigned) -> Option<RoundMessage> {
+    let sign = |state: &mut SignState, what: Signing| match what {
+        Signing::Sign(what) => {
+            let signature = genesis.sign(index, &what.bytes);
+            *state = state.signed(&what, &signature);
+            (None, signature)
+        }
+        Signing::Again { timestamp, signature } => (Some(timestamp), signature),
+    };
     match unsigned.clone() {
         Unsigned::Vote(mut vote) => {
-            vote.signature = genesis.sign(index, &vote.sign_bytes(CHAIN));
-            RoundMessage::Vote(vote)
+            let what = state.vote(CHAIN, &vote).ok()?;
+            let (timestamp, signature) = sign(state, what);
+            vote.timestamp = timestamp.unwrap_or(vote.timestamp);
+            vote.signature = signature;
+            Some(RoundMessage::Vote(vote))
         }
         Unsigned::Proposal(mut proposal) => {
-            proposal.signature = genesis.sign(index, &proposal.sign_bytes(CHAIN));
-            RoundMessage::Proposal(proposal)
+            let what = state.proposal(CHAIN, &proposal).ok()?;
+            let (timestamp, signature) = sign(state, what);
+            proposal.timestamp = timestamp.unwrap_or(proposal.timestamp);
+            proposal.signature = signature;
+            Some(RoundMessage::Proposal(proposal))
         }
     }
 }
@@ -128,8 +143,9 @@ pub struct Harness {
     /// Hashes of blocks that do not pass.
     pub invalid: BTreeSet<Vec<u8>>,
     pub decided: Vec<Arc<CheckedBlock>>,
-    /// Whether the node's signer answers.
-    pub signs: bool,
+    pub sign_state: SignState,
+    /// What the node signed, in order.
+    pub signed: Vec<RoundMessage>,
     pub txs: Vec<Vec<u8>>,
 }
 
@@ -160,7 +176,8 @@ impl Harness {
             timer: None,
             invalid: BTreeSet::new(),
             decided: Vec::new(),
-            signs: true,
+            sign_state: SignState::new(key),
+            signed: Vec::new(),
             txs: vec![b"tx".to_vec()],
         };
         let effects = h.rounds.start(START);
@@ -188,8 +205,9 @@ impl Harness {
                 }
                 Effect::Sign(unsigned) => {
                     assert_eq!(self.synced, self.wal.len(), "what led to a signature is on the disk");
-                    if self.signs {
-                        inputs.push(Input::Message { from: None, msg: sign_unsigned(&self.genesis, self.me, unsigned) });
+                    if let Some(msg) = sign_unsigned(&self.genesis, self.me, &mut self.sign_state, unsigned) {
+                        self.signed.push(msg.clone());
+                        inputs.push(Input::Message { from: None, msg });
                     }
                 }
                 Effect::CreateBlock { height, round, last_commit } => {
@@ -305,16 +323,10 @@ impl Harness {
         self.message(RoundMessage::BlockPart { height: self.height(), round, part });
     }
 
-    /// What the node signed, in order.
-    pub fn signed(&self) -> Vec<Unsigned> {
-        let signed = |e: &Effect| if let Effect::Sign(u) = e { Some(u.clone()) } else { None };
-        self.effects.iter().filter_map(signed).collect()
-    }
-
     /// The votes that the node signed at a height: kind, round, block.
     pub fn own_votes(&self, height: i64) -> Vec<(i32, i32, BlockId)> {
-        let vote = |u: Unsigned| if let Unsigned::Vote(v) = u { Some(v) } else { None };
-        let here = self.signed().into_iter().filter_map(vote).filter(|v| v.height == height);
+        let vote = |m: &RoundMessage| if let RoundMessage::Vote(v) = m { Some(v.clone()) } else { None };
+        let here = self.signed.iter().filter_map(vote).filter(|v| v.height == height);
         here.map(|v| (v.r#type, v.round, v.block_id)).collect()
     }
 
@@ -324,8 +336,8 @@ impl Harness {
     }
 
     pub fn last_proposal(&self) -> Option<Proposal> {
-        let proposal = |u: Unsigned| if let Unsigned::Proposal(p) = u { Some(p) } else { None };
-        self.signed().into_iter().rev().find_map(proposal)
+        let proposal = |m: &RoundMessage| if let RoundMessage::Proposal(p) = m { Some(p.clone()) } else { None };
+        self.signed.iter().rev().find_map(proposal)
     }
 
     pub fn count(&self, wanted: impl Fn(&Effect) -> bool) -> usize {
