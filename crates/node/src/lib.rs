@@ -8,3 +8,4 @@ pub mod identity;
 pub mod logs;
 pub mod service;
 pub mod tls;
+pub mod workers;

@@ -58,6 +58,11 @@ impl TlsKey {
         self.0.public_key()
     }
 
+    /// Signs with the key.
+    pub fn signer(&self) -> &MemorySigner {
+        &self.0
+    }
+
     /// The key in PKCS #8. Secret.
     pub fn pkcs8(&self) -> Zeroizing<Vec<u8>> {
         Zeroizing::new([&PKCS8_PREFIX[..], self.0.seed()].concat())
