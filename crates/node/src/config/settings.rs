@@ -2,14 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
 };
 
-use oasis_consensus_engine::PeerId;
+use oasis_consensus_net::{PeerAddress, PeerId};
 use oasis_primitives::signature::PublicKey;
 
 use super::{Config, ConfigError};
@@ -67,36 +66,6 @@ pub struct LogSettings {
     pub default: LogLevel,
     /// Levels of modules, by the start of their names; the longest that fits counts.
     pub modules: BTreeMap<String, LogLevel>,
-}
-
-/// Address of a peer, `ID@HOST:PORT`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PeerAddress {
-    /// The peer.
-    pub id: PeerId,
-    /// An IP address or a name.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-}
-
-impl fmt::Display for PeerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}:{}", self.id, self.host, self.port)
-    }
-}
-
-impl FromStr for PeerAddress {
-    type Err = String;
-
-    /// As in the original, case does not matter. Source: go/consensus/tendermint/full/full.go, `lazyInit`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let lower = text.to_ascii_lowercase();
-        let lower = lower.strip_prefix("tcp://").unwrap_or(&lower);
-        let (id, address) = lower.split_once('@').ok_or("no @")?;
-        let (host, port) = host_and_port(address).ok_or("no host:port")?;
-        Ok(Self { id: id.parse().map_err(|e: oasis_consensus_engine::PeerIdError| e.to_string())?, host, port })
-    }
 }
 
 /// Address of a node's TLS service, `PUBKEY@IP:port` or without a key.
@@ -376,8 +345,8 @@ fn p2p(config: &Config, debug: bool) -> Result<P2pSettings, ConfigError> {
     })
 }
 
-fn parsed<T: FromStr<Err = String>>(config: &Config, key: &'static str, expected: &str) -> Result<Vec<T>, ConfigError> {
-    let one = |text: &String| text.parse().map_err(|e: String| config.wrong(key, expected, format_args!("{text:?} ({e})")));
+fn parsed<T: FromStr<Err: std::fmt::Display>>(config: &Config, key: &'static str, expected: &str) -> Result<Vec<T>, ConfigError> {
+    let one = |text: &String| text.parse().map_err(|e: T::Err| config.wrong(key, expected, format_args!("{text:?} ({e})")));
     config.list(key).iter().map(one).collect()
 }
 

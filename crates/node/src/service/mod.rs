@@ -1,16 +1,35 @@
 //! The node as a whole: what is started, in which order, and how it ends.
 
+mod net;
 mod paths;
 mod prepare;
+mod seed;
+mod stop;
 
 pub use paths::Paths;
 pub use prepare::{Network, Prepared, StartError, prepare};
+pub use stop::{Stop, Stopper, stop};
 
-use crate::{config::Settings, logs};
+use crate::{
+    config::{Mode, Settings},
+    logs,
+};
+
+/// Threads for sockets and workers; the engine has its own.
+const THREADS: usize = 2;
 
 /// Runs a node until it is told to stop.
 pub fn run(settings: Settings) -> Result<(), StartError> {
     logs::start(&settings.log).map_err(StartError)?;
     let prepared = prepare(settings)?;
-    Err(StartError(format!("{}: the consensus engine is not connected yet", prepared.paths.root.display())))
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
+    let runtime = runtime.map_err(|e| StartError(format!("threads: {e}")))?;
+    runtime.block_on(async {
+        let (stopper, mut stop) = stop();
+        stopper.on_signals().map_err(|e| StartError(format!("signals: {e}")))?;
+        match prepared.settings.mode {
+            Mode::Seed => seed::run(&prepared, &mut stop).await,
+            Mode::Full | Mode::Archive => Err(StartError("the consensus engine is not connected yet".to_owned())),
+        }
+    })
 }
