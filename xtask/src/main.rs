@@ -1,6 +1,7 @@
 //! Repository chores, run as `./x COMMAND`.
 
 mod checks;
+mod fuzz;
 mod vectors;
 
 use std::{
@@ -17,7 +18,8 @@ usage: ./x COMMAND [ARGUMENTS]
   test            every test, and whether every vector file was opened
   ci              what CI runs: format, lints, docs, tests, the repository's own checks
   bench [NAME]    benchmarks
-  fuzz [SECONDS]  each fuzz target for some seconds (needs the nightly toolchain and cargo-fuzz)
+  fuzz [SECONDS [TARGET…]]
+                  each fuzz target, or those named, for some seconds; installs the nightly toolchain and cargo-fuzz
   fmt             format the code
 ";
 
@@ -44,7 +46,7 @@ fn run(args: &[String]) -> Result<()> {
                 .map(str::to_owned)
                 .chain((!rest.is_empty()).then(|| "--".to_owned()).into_iter().chain(rest.iter().cloned())),
         ),
-        Some("fuzz") => fuzz(rest),
+        Some("fuzz") => fuzz::fuzz(rest),
         Some("fmt") => cargo(["fmt", "--all"]),
         Some("help" | "--help" | "-h") | None => {
             print!("{HELP}");
@@ -94,20 +96,6 @@ fn docs() -> Result<()> {
         .status()?;
     if !status.success() {
         bail!("cargo doc failed");
-    }
-    Ok(())
-}
-
-fn fuzz(args: &[String]) -> Result<()> {
-    let seconds: u32 = args.first().map_or(Ok(30), |s| s.parse()).context("seconds")?;
-    let output = Command::new("cargo").args(["+nightly", "fuzz", "list"]).current_dir(root()).output()?;
-    if !output.status.success() {
-        bail!("cargo fuzz is not there: rustup toolchain install nightly && cargo install cargo-fuzz");
-    }
-    for target in String::from_utf8(output.stdout)?.lines() {
-        println!("== {target}");
-        let limit = format!("-max_total_time={seconds}");
-        cargo(["+nightly", "fuzz", "run", target, "--", &limit])?;
     }
     Ok(())
 }
