@@ -25,7 +25,7 @@ use crate::{
     parts::PartSet,
     peer::PeerId,
     proto::{BlockId, Proposal, Timestamp, Vote},
-    rounds::{RoundMessage, RoundStepInfo, ValidBlockInfo},
+    rounds::{RoundMessage, RoundStepInfo, Step, ValidBlockInfo},
     votes::{HeightVoteSet, VoteSet},
 };
 
@@ -35,6 +35,10 @@ pub const FORWARD_DELAY: i64 = 25_000_000;
 ///
 /// Source: tendermint `config/config.go`, `PeerQueryMaj23SleepDuration`.
 pub const QUERY_DELAY: i64 = 2_000_000_000;
+/// How many times in a row a node finds that it got nowhere before it sends its peers all anew.
+///
+/// No message gets lost on a connection, but one may come at a time when the peer has no use for it.
+const STALLS_TO_REPEAT: u32 = 5;
 /// To how many peers at a time parts of others' blocks are passed on: by the time that the rest would have its turn most of
 /// them have said that they have the block.
 const PART_RECEIVERS: usize = 8;
@@ -97,8 +101,9 @@ pub struct Gossip {
     query_due: bool,
     /// Height and round of the last proposal that this node made.
     own_proposal: Option<(i64, i32)>,
-    /// Height when the peers were last asked.
-    asked_at: i64,
+    /// Where this node stood when it last asked its peers, and how many times in a row it was there.
+    asked_at: (i64, i32, Step),
+    stalls: u32,
 }
 
 #[derive(Debug, Default)]
@@ -131,6 +136,7 @@ impl Gossip {
         if let Some(view) = view {
             out.send(peer, ChannelId::STATE, step_message(&view.step, now));
         }
+        self.query_due = true;
     }
 
     /// A peer is gone.
@@ -143,7 +149,7 @@ impl Gossip {
         std::mem::take(&mut self.forward_due)
     }
 
-    /// Whether peers are to be asked after [`QUERY_DELAY`].
+    /// Whether peers are to be asked after [`QUERY_DELAY`]. True once until [`Gossip::query`].
     pub fn take_query_due(&mut self) -> bool {
         std::mem::take(&mut self.query_due)
     }

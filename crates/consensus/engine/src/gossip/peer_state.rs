@@ -233,6 +233,16 @@ impl PeerState {
         }
     }
 
+    /// Forgets what the peer was sent and did not say itself, so that it is sent again.
+    pub(super) fn forget_sent(&mut self) {
+        self.proposal = false;
+        for votes in [&mut self.prevotes, &mut self.precommits, &mut self.pol, &mut self.last_commit, &mut self.catchup_commit] {
+            *votes = None;
+        }
+        self.parts = self.parts.as_ref().map(|parts| BitArray::new(parts.len()));
+        self.catchup_commit_round = -1;
+    }
+
     /// Counts a vote or part of the peer that was new; true each time that it proves to be a good peer.
     ///
     /// Source: tendermint `consensus/reactor.go`, `Reactor.peerStatsRoutine`.

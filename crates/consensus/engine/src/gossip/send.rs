@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Gossip, PART_RECEIVERS, PeerState, View, block_message, next_random, outbox::Outbox, step_message};
+use super::{Gossip, PART_RECEIVERS, PeerState, STALLS_TO_REPEAT, View, block_message, next_random, outbox::Outbox, step_message};
 use crate::{
     bits::BitArray,
     messages::{
@@ -350,14 +350,21 @@ impl Gossip {
         Ok(lacks_parts)
     }
 
-    /// Asks the peers for votes by telling them which blocks have two thirds here, if no block came since the last time.
+    /// Asks the peers for votes by telling them which blocks have two thirds here, if no block came since the last time. If
+    /// nothing at all has moved for long, all is sent anew.
     ///
     /// Source: tendermint `consensus/reactor.go`, `Reactor.queryMaj23Routine`.
     pub fn query(&mut self, view: &View<'_>, store: &dyn Store, out: &mut Outbox) -> Result<(), Fatal> {
-        self.query_due = false;
-        let height = view.step.height;
-        if std::mem::replace(&mut self.asked_at, height) != height {
-            self.query_due = true;
+        self.query_due = true;
+        let (height, here) = (view.step.height, (view.step.height, view.step.round, view.step.step));
+        let before = std::mem::replace(&mut self.asked_at, here);
+        self.stalls = if before == here { self.stalls.saturating_add(1) } else { 0 };
+        if self.stalls >= STALLS_TO_REPEAT {
+            self.stalls = 0;
+            self.peers.values_mut().for_each(|p| p.state.forget_sent());
+            self.forward_due = true;
+        }
+        if before.0 != height {
             return Ok(());
         }
         for (id, peer) in &self.peers {
@@ -381,7 +388,7 @@ impl Gossip {
             }
             for (round, kind, block_id) in claims {
                 let message = VoteSetMaj23Message { height: state.height, round, r#type: kind, block_id };
-                self.query_due |= out.try_send(*id, ChannelId::STATE, ConsensusMessage::VoteSetMaj23(message).to_bytes());
+                out.try_send(*id, ChannelId::STATE, ConsensusMessage::VoteSetMaj23(message).to_bytes());
             }
         }
         Ok(())

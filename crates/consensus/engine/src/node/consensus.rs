@@ -202,7 +202,7 @@ impl Node {
         self.state = done.state;
         let app_hash = self.state.app_hash.clone();
         let applied = Applied { block, responses: done.responses, app_hash, invalidated: done.invalidated };
-        self.event(NodeEvent::Applied(super::shared(applied)));
+        self.event(NodeEvent::Applied(Arc::new(applied)));
         if self.rounds.is_some() {
             self.evidence_reactor.send_all(&self.gossip, &self.evidence, &self.state, &mut self.outbox);
         }

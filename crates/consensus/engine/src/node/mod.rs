@@ -15,13 +15,13 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeSet;
 
 use execution::{BlockExecutor, handshake};
 pub use types::{Applied, Effect, Input, Mode, NodeConfig, NodeEvent, Ports, SubmitError, TimerId};
 
 use crate::{
-    blocksync::{BlockServer, BlockSync},
+    blocksync::{self, BlockServer, BlockSync, ProvenBlock},
     evidence_pool::{self, EvidencePool},
     gossip::{FORWARD_DELAY, Gossip, Outbox, QUERY_DELAY, View},
     mempool::Mempool,
@@ -52,7 +52,9 @@ pub struct Node {
     mempool_reactor: MempoolReactor,
     evidence_reactor: EvidenceReactor,
     server: BlockServer,
-    peers: BTreeMap<PeerId, ()>,
+    /// The next block of block sync, which waits for its turn.
+    proven: Option<Box<ProvenBlock>>,
+    peers: BTreeSet<PeerId>,
     /// What the timer of the rounds is set for.
     timeout: Option<TimeoutInfo>,
     /// Timers that are set beside that of the rounds.
@@ -103,7 +105,8 @@ impl Node {
             mempool_reactor: MempoolReactor::default(),
             evidence_reactor: EvidenceReactor::default(),
             server: BlockServer::default(),
-            peers: BTreeMap::new(),
+            proven: None,
+            peers: BTreeSet::new(),
             timeout: None,
             forward_set: false,
             query_set: false,
@@ -133,6 +136,7 @@ impl Node {
             Input::Message { peer, channel, bytes } => self.message(now, peer, channel, &bytes)?,
             Input::Sent { peer, channel, bytes } => self.sent(now, peer, channel, bytes)?,
             Input::Timer(id) => self.timer(now, id)?,
+            Input::Verified(verdict) => self.block_sync_input(now, blocksync::Input::Verified(verdict))?,
             Input::SubmitTx { id, tx } => {
                 let result = self.submit_tx(now, tx)?;
                 self.event(NodeEvent::TxChecked { id, result });
@@ -172,6 +176,7 @@ impl Node {
                 Ok(())
             }
             TimerId::BlockSync => self.tick_block_sync(now),
+            TimerId::Apply => self.apply_proven(now),
         }
     }
 
@@ -279,9 +284,4 @@ impl Node {
     pub fn into_ports(self) -> Ports {
         self.ports
     }
-}
-
-/// Shares what is handed out to several.
-fn shared<T>(value: T) -> Arc<T> {
-    Arc::new(value)
 }

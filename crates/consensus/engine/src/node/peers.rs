@@ -4,7 +4,7 @@ use super::{Effect, Node, view};
 use crate::{
     blocksync,
     gossip::Received,
-    messages::{BlockSyncMessage, ChannelId, ConsensusMessage, EvidenceMessage, TxsMessage},
+    messages::{BlockSyncMessage, ChannelId, ConsensusMessage, EvidenceMessage, StateSyncMessage, TxsMessage},
     peer::PeerId,
     ports::Fatal,
     proto::Timestamp,
@@ -14,10 +14,10 @@ use crate::{
 impl Node {
     /// Source: tendermint `AddPeer` of the reactors.
     pub(super) fn connected(&mut self, now: Timestamp, peer: PeerId) -> Result<(), Fatal> {
-        if self.peers.insert(peer, ()).is_some() {
+        if self.peers.contains(&peer) {
             self.forget(now, &peer)?;
-            self.peers.insert(peer, ());
         }
+        self.peers.insert(peer);
         self.outbox.connected(peer);
         let view = self.rounds.as_ref().map(view);
         self.gossip.connected(view.as_ref(), now, peer, &mut self.outbox);
@@ -29,7 +29,7 @@ impl Node {
     }
 
     pub(super) fn gone(&mut self, now: Timestamp, peer: &PeerId) -> Result<(), Fatal> {
-        if !self.peers.contains_key(peer) {
+        if !self.peers.contains(peer) {
             return Ok(());
         }
         self.forget(now, peer)
@@ -49,7 +49,7 @@ impl Node {
 
     /// Drops a peer for what it did.
     pub(super) fn drop_peer(&mut self, now: Timestamp, peer: PeerId, reason: impl ToString, ban: bool) -> Result<(), Fatal> {
-        if !self.peers.contains_key(&peer) {
+        if !self.peers.contains(&peer) {
             return Ok(());
         }
         self.effects.push(Effect::Drop { peer, reason: reason.to_string(), ban });
@@ -58,7 +58,7 @@ impl Node {
 
     /// Source: tendermint `Receive` of the reactors.
     pub(super) fn message(&mut self, now: Timestamp, peer: PeerId, channel: ChannelId, bytes: &[u8]) -> Result<(), Fatal> {
-        if !self.peers.contains_key(&peer) {
+        if !self.peers.contains(&peer) {
             return Ok(());
         }
         match channel {
@@ -76,6 +76,13 @@ impl Node {
             },
             ChannelId::BLOCKCHAIN => match BlockSyncMessage::decode(bytes) {
                 Ok(message) => self.block_message(now, peer, message),
+                Err(e) => self.drop_peer(now, peer, e, true),
+            },
+            ChannelId::SNAPSHOT | ChannelId::CHUNK => match StateSyncMessage::decode(bytes) {
+                Ok(message) => {
+                    self.snapshot_message(peer, message);
+                    Ok(())
+                }
                 Err(e) => self.drop_peer(now, peer, e, true),
             },
             other => self.drop_peer(now, peer, format_args!("a message over channel {other:?}, which is not in use"), true),
@@ -155,7 +162,7 @@ impl Node {
 
     /// A message has left: there may be room for more.
     pub(super) fn sent(&mut self, now: Timestamp, peer: PeerId, channel: ChannelId, bytes: usize) -> Result<(), Fatal> {
-        if !self.peers.contains_key(&peer) {
+        if !self.peers.contains(&peer) {
             return Ok(());
         }
         let room = self.outbox.sent(&peer, channel, bytes);

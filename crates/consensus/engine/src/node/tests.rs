@@ -363,6 +363,7 @@ impl Network {
                 }
                 Effect::Event(event) => self.events[node].push(event),
                 Effect::Good { .. } => {}
+                Effect::Verify(batch) => self.at(3 * MS, node, What::Input(Input::Verified(batch.verify()))),
             }
         }
     }
@@ -492,6 +493,7 @@ fn a_new_node_syncs_blocks_then_follows() {
     (0..4).for_each(|i| net.start(i));
     net.run(60_000 * MS, |n| n.height(0) >= 50);
     net.config.sync_blocks = true;
+    net.config.verify_elsewhere = true;
     net.start(4);
     net.reaches(60, 30_000 * MS);
     assert_eq!(net.nodes[4].as_ref().unwrap().mode(), Mode::Consensus);
@@ -530,4 +532,18 @@ fn peers_that_send_garbage_are_dropped_and_banned() {
     net.queue.retain(|_, (to, _)| *to < 4);
     net.reaches(5, 60_000 * MS);
     assert_eq!(net.nodes[0].as_ref().unwrap().gossip().peers().count(), 3);
+}
+
+#[test]
+fn messages_that_get_lost_are_sent_again_at_last() {
+    let mut net = Network::new(4, 4);
+    (0..4).for_each(|i| net.start(i));
+    net.reaches(2, 60_000 * MS);
+    for turn in 0..10 {
+        net.run((turn * 31 + 5) * MS, |_| false);
+        // Everything on the way, without any connection being closed.
+        net.queue.retain(|_, (_, what)| !matches!(what, What::Input(Input::Message { .. })));
+    }
+    let height = (0..4).map(|i| net.height(i)).max().unwrap();
+    net.reaches(height + 3, 120_000 * MS);
 }

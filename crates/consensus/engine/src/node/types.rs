@@ -24,6 +24,8 @@ pub struct NodeConfig {
     pub block_sync: blocksync::Config,
     /// Whether to fetch blocks from peers before taking part in consensus. A validator that is alone never does.
     pub sync_blocks: bool,
+    /// Whether signatures of synced blocks are verified elsewhere ([`Effect::Verify`]), beside the execution of blocks.
+    pub verify_elsewhere: bool,
     /// Whether to pass transactions on.
     pub broadcast_txs: bool,
     /// Spreads choices among peers; no secret.
@@ -37,6 +39,7 @@ impl Default for NodeConfig {
             mempool: MempoolConfig::default(),
             block_sync: blocksync::Config::default(),
             sync_blocks: true,
+            verify_elsewhere: false,
             broadcast_txs: true,
             seed: 0,
         }
@@ -79,6 +82,8 @@ pub enum TimerId {
     Evidence,
     /// Time for block sync.
     BlockSync,
+    /// Time to apply more of the blocks that block sync has.
+    Apply,
 }
 
 /// What a node is told.
@@ -118,6 +123,8 @@ pub enum Input {
     },
     /// The time of a timer has come.
     Timer(TimerId),
+    /// Answer to [`Effect::Verify`].
+    Verified(blocksync::Verdict),
     /// A transaction of a user of this node. Answered by [`NodeEvent::TxChecked`].
     SubmitTx {
         /// For the answer.
@@ -168,6 +175,8 @@ pub enum Effect {
         /// Nanoseconds from now, 0 for at once.
         after: i64,
     },
+    /// Verify signatures on any thread, then hand in [`Input::Verified`].
+    Verify(blocksync::Batch),
     /// Something happened.
     Event(NodeEvent),
 }
