@@ -27,7 +27,7 @@ async fn main() -> Result<()> {
         ..NetConfig::new(chain, version)
     };
     let mut seed = [0; 32];
-    getrandom::fill(&mut seed)?;
+    getrandom::fill(&mut seed).map_err(|e| anyhow::anyhow!("{e}"))?;
     let channels = CHANNELS.map(|id| ChannelDescriptor::new(id, 1)).to_vec();
     let (handle, mut events) = Network::start(config, Arc::new(MemorySigner::from_seed(&seed)), channels).await?;
     println!("we are {}", handle.id());
