@@ -99,7 +99,7 @@ impl Commit {
         content.sign_bytes(chain_id)
     }
 
-    fn signature_check(
+    pub(crate) fn signature_check(
         &self,
         field: &'static str,
         index: usize,

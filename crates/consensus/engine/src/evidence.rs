@@ -295,7 +295,7 @@ impl LightClientAttackEvidence {
 }
 
 /// Source: `LightClientAttackEvidence.ConflictingHeaderIsInvalid`.
-fn derived_differs(trusted: &Header, conflicting: &Header) -> bool {
+pub(crate) fn derived_differs(trusted: &Header, conflicting: &Header) -> bool {
     trusted.validators_hash != conflicting.validators_hash
         || trusted.next_validators_hash != conflicting.next_validators_hash
         || trusted.consensus_hash != conflicting.consensus_hash
@@ -304,7 +304,7 @@ fn derived_differs(trusted: &Header, conflicting: &Header) -> bool {
 }
 
 /// Who is guilty, by power. Source: `LightClientAttackEvidence.GetByzantineValidators`.
-fn guilty(
+pub(crate) fn guilty(
     common: &ValidatorSet,
     trusted: &Header,
     trusted_commit: &Commit,

@@ -26,6 +26,7 @@ use peers::{Peer, SECOND};
 use pool::{Held, Pool};
 pub use progress::Progress;
 use progress::RateMeter;
+pub(crate) use progress::Seconds;
 pub use serve::BlockServer;
 use verify::Pipeline;
 pub use verify::{Batch, Verdict};
