@@ -87,7 +87,12 @@ impl StateSync {
             Phase::Verifying { height, .. } => (Stage::Verifying { height: *height }, None),
             Phase::Offering | Phase::Restoring | Phase::Checking => {
                 let Some(current) = &self.current else {
-                    return StateSyncProgress { stage: Stage::Discovering { snapshots: 0 }, peers: 0, waiting_for: None, gives_up_in: None };
+                    return StateSyncProgress {
+                        stage: Stage::Discovering { snapshots: 0 },
+                        peers: 0,
+                        waiting_for: None,
+                        gives_up_in: None,
+                    };
                 };
                 let (applied, total) = current.chunks.count();
                 let (idle, elapsed) = current.chunks.times(now);
