@@ -179,6 +179,35 @@ impl<T: VersionedTree> Executor<T> {
         self.block.upgrader.as_ref()
     }
 
+    /// The pending upgrades, for an operator who adds or cancels one.
+    pub fn upgrader_mut(&mut self) -> Option<&mut Upgrader> {
+        self.block.upgrader.as_mut()
+    }
+
+    /// The tree alone, to go on from later.
+    pub fn into_tree(self) -> T {
+        self.tree
+    }
+
+    /// Goes on from the tree's newest version after it was replaced, as by one from a checkpoint.
+    ///
+    /// Source: go/consensus/tendermint/abci/state.go, `doApplyStateSync`.
+    pub fn reload(&mut self, last_time: BlockTime) -> Result<()> {
+        self.abandon()?;
+        self.check = None;
+        self.halted = false;
+        (self.last_time, self.block_time) = (last_time, last_time);
+        self.last_height = match self.tree.latest() {
+            Some((version, _)) => i64::try_from(version).map_err(|_| Error::fatal("version does not fit a height"))?,
+            None => self.config.initial_height.saturating_sub(1),
+        };
+        if self.last_height >= self.config.initial_height {
+            self.load_parameters()?;
+            self.refresh_upgrades()?;
+        }
+        Ok(())
+    }
+
     /// The state after the last committed block, or after another retained one: what queries read.
     pub fn query(&self, height: i64) -> Result<Store> {
         use oasis_consensus_types::consensus::{ERR_NO_COMMITTED_BLOCKS, ERR_VERSION_NOT_FOUND};

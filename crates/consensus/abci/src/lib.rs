@@ -1,0 +1,27 @@
+//! The consensus layer's state machine as the engine drives it.
+//!
+//! [`Machine`] stands between the engine's [`Application`](oasis_consensus_engine::ports::Application) and the apps'
+//! executor: it turns blocks into calls and results into the original's messages, keeps versions of the state over a
+//! [`Backend`], prunes them, and makes, serves and restores snapshots. [`Memory`] is a backend without a disk.
+
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
+
+mod backend;
+mod convert;
+mod machine;
+mod memory;
+mod network;
+mod prepared;
+mod prune;
+mod shared;
+
+pub use backend::{Backend, Note};
+pub use convert::{begin_block, block_time, responses};
+pub use machine::{Config, Machine, OpenError, StopReason};
+pub use memory::Memory;
+pub use network::Network;
+pub use prune::Pruning;
+pub use shared::Shared;

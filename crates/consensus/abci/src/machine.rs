@@ -1,0 +1,336 @@
+//! The state machine that the engine drives.
+//!
+//! Source: go/consensus/tendermint/abci/mux.go, `abciMux`; go/consensus/tendermint/abci/state.go, `applicationState`.
+
+use std::fmt;
+
+use oasis_consensus_app::{
+    context::{BlockTime, Options},
+    epoch::{self, EpochTime},
+    error::{Error, Result},
+    executor::{Config as ExecutorConfig, Executor},
+    upgrade::Upgrader,
+};
+use oasis_consensus_engine::{
+    ByzantineValidator, CheckedBlock, EngineGenesis, InitChainResponse, VoteInfo,
+    ports::{AppCommit, AppInfo, Application, ApplyChunk, CheckTx, Fatal, OfferSnapshot, Snapshot},
+    proto::AbciResponses,
+};
+use oasis_consensus_types::{
+    consensus::TENDERMINT_APP_VERSION,
+    errors::CodedError,
+    upgrade::{Descriptor, ERR_STOP_FOR_UPGRADE},
+};
+use oasis_primitives::{quantity::Quantity, sgx::Policy, signature::PublicKey};
+
+use crate::{
+    backend::{Backend, Note},
+    convert,
+    network::Network,
+    prepared::PreparedCache,
+    prune::{Pruner, Pruning},
+};
+
+/// Memory for transactions that were checked and wait for their block, bytes.
+const PREPARED_BYTES: usize = 4 << 20;
+
+/// What the operator chose.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Which versions of the state are kept.
+    pub pruning: Pruning,
+    /// Least gas price for the mempool, base units a unit of gas.
+    pub min_gas_price: Quantity,
+    /// The node's own key, whose transactions may have any gas price.
+    pub own_tx_signer: Option<PublicKey>,
+    /// Whether no checkpoints are made.
+    pub disable_checkpointer: bool,
+    /// Upgrades that are pending where the state does not say which.
+    pub upgrades: Vec<Descriptor>,
+    /// Whether the node stops at every upgrade, as the original does; otherwise only at one that it cannot perform.
+    pub stop_at_upgrades: bool,
+}
+
+/// Why the node has to stop, though nothing is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// The network ended with the block that was committed last.
+    Halted {
+        /// Height of that block.
+        height: i64,
+        /// The epoch in which the network ends.
+        epoch: EpochTime,
+    },
+    /// The block of this height is to be executed by another version of the program.
+    Upgrade {
+        /// Height of the block.
+        height: i64,
+        /// Which upgrade is due, and why this program does not perform it.
+        reason: String,
+    },
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Halted { height, epoch } => write!(f, "the network halted at height {height}, in epoch {epoch}"),
+            Self::Upgrade { height, reason } => write!(f, "stopped for an upgrade before block {height} is executed: {reason}"),
+        }
+    }
+}
+
+/// Why a machine does not start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The state failed.
+    #[error(transparent)]
+    State(#[from] Fatal),
+    /// An upgrade began that this program cannot perform.
+    #[error("a pending upgrade cannot be performed by this version: {0}")]
+    Upgrade(CodedError),
+    /// The configuration.
+    #[error("pruning: expected 1 or more versions to keep, found 0")]
+    Pruning,
+}
+
+/// What was executed and not committed.
+#[derive(Clone, Copy, Debug)]
+struct Executed {
+    time: BlockTime,
+}
+
+/// The state machine over versions of the state.
+pub struct Machine<T> {
+    pub(crate) executor: Executor<T>,
+    pub(crate) network: Network,
+    config: Config,
+    prepared: PreparedCache,
+    pruner: Pruner,
+    executed: Option<Executed>,
+    stop: Option<StopReason>,
+}
+
+pub(crate) fn fatal(error: impl fmt::Display) -> Fatal {
+    Fatal::new(error)
+}
+
+impl<T: Backend> Machine<T> {
+    /// Goes on from the newest version of the state; before the first, the engine makes that of the genesis document.
+    pub fn open(tree: T, network: Network, config: Config) -> Result<Self, OpenError> {
+        if config.pruning == Pruning::KeepN(0) {
+            return Err(OpenError::Pruning);
+        }
+        let note = tree.note()?;
+        let mut upgrader = match &note {
+            Some(note) => Upgrader::resume(note.upgrades.clone()),
+            None => Upgrader::new(config.upgrades.clone()),
+        };
+        if note.is_some() {
+            for descriptor in &config.upgrades {
+                // Refused only where it is pending already.
+                let _ = upgrader.submit(descriptor.clone());
+            }
+        }
+        upgrader.start().map_err(OpenError::Upgrade)?;
+        if config.stop_at_upgrades {
+            upgrader = upgrader.stopping_at_upgrades();
+        }
+        let document = &network.document;
+        let executor_config = ExecutorConfig {
+            initial_height: document.height,
+            rules: network.rules.clone(),
+            base_epoch: document.beacon.base,
+            halt_epoch: document.halt_epoch,
+            options: Options {
+                debug: network.debug,
+                min_gas_price: config.min_gas_price.clone(),
+                own_tx_signer: config.own_tx_signer,
+                sgx: Policy::new(network.debug),
+                supplementary_sanity_interval: network.supplementary_sanity_interval,
+            },
+        };
+        let genesis_time = BlockTime { seconds: document.time.seconds(), nanos: document.time.nanos() };
+        let time = note.map_or(genesis_time, |note| note.time());
+        let pruner = Pruner::new(config.pruning, &tree);
+        let executor = Executor::new(tree, executor_config, Some(upgrader), time).map_err(fatal)?;
+        Ok(Self { executor, network, config, prepared: PreparedCache::new(PREPARED_BYTES), pruner, executed: None, stop: None })
+    }
+
+    /// Why the node has to stop, where it has to. To be asked after each commit, and where a block failed.
+    pub fn stop_reason(&self) -> Option<&StopReason> {
+        self.stop.as_ref()
+    }
+
+    /// The executor: [`Executor::query`] for the state of a height, [`Executor::estimate_gas`], the parameters.
+    pub fn executor(&self) -> &Executor<T> {
+        &self.executor
+    }
+
+    /// What the operator chose.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The height of the last committed block, 0 before the first.
+    pub fn height(&self) -> i64 {
+        let last = self.executor.last_height();
+        if last < self.network.document.height { 0 } else { last }
+    }
+
+    /// The first height whose state is there; none before the first block.
+    pub fn earliest_height(&self) -> Option<i64> {
+        self.executor.tree().earliest().and_then(|v| i64::try_from(v).ok())
+    }
+
+    /// The versions of the state, for another machine to go on from.
+    pub fn into_tree(self) -> T {
+        self.executor.into_tree()
+    }
+
+    /// Adds an upgrade that the operator submits.
+    ///
+    /// Source: go/upgrade/upgrade.go, `SubmitDescriptor`.
+    pub fn submit_upgrade(&mut self, descriptor: Descriptor) -> Result<(), Error> {
+        descriptor.validate_basic()?;
+        self.change_upgrades(|upgrader| upgrader.submit(descriptor))
+    }
+
+    /// Cancels a pending upgrade that has not begun.
+    ///
+    /// Source: go/upgrade/upgrade.go, `CancelUpgrade`.
+    pub fn cancel_upgrade(&mut self, descriptor: &Descriptor) -> Result<(), Error> {
+        self.change_upgrades(|upgrader| upgrader.cancel(descriptor))
+    }
+
+    fn change_upgrades(&mut self, change: impl FnOnce(&mut Upgrader) -> Result<(), CodedError>) -> Result<(), Error> {
+        let upgrader = self.executor.upgrader_mut().ok_or_else(|| Error::fatal("no upgrades are performed"))?;
+        change(upgrader)?;
+        let upgrades = upgrader.pending().to_vec();
+        let tree = self.executor.tree_mut();
+        if let Some(note) = tree.note().map_err(Error::fatal)? {
+            tree.keep_note(Note { upgrades, ..note }).map_err(Error::fatal)?;
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, block: &CheckedBlock, votes: &[VoteInfo], byzantine: &[ByzantineValidator]) -> Result<AbciResponses> {
+        let begin = self.executor.begin_block(&convert::begin_block(block, votes, byzantine))?;
+        let txs = self.prepared.take(block.txs(), self.executor.rules());
+        let results = txs.iter().map(|tx| self.executor.deliver_tx(tx)).collect::<Result<_>>()?;
+        let end = self.executor.end_block()?;
+        Ok(convert::responses(begin, results, end, self.executor.halted()))
+    }
+
+    /// The epoch in the state after the last committed block.
+    fn epoch(&self) -> Result<EpochTime> {
+        Ok(epoch::current(&self.executor.query(0)?)?.epoch)
+    }
+}
+
+impl<T: Backend> Application for Machine<T> {
+    /// Source: go/consensus/tendermint/abci/mux.go, `Info`.
+    fn info(&self) -> Result<AppInfo, Fatal> {
+        let last_height = self.height();
+        let app_hash = match self.executor.tree().latest() {
+            Some((_, root)) if last_height > 0 => root.0.to_vec(),
+            _ => Vec::new(),
+        };
+        Ok(AppInfo { last_height, app_hash, app_version: TENDERMINT_APP_VERSION })
+    }
+
+    fn init_chain(&mut self, genesis: &EngineGenesis) -> Result<InitChainResponse, Fatal> {
+        let height = self.height();
+        if height != 0 {
+            return Err(Fatal::new(format_args!("asked for the genesis state, but the state is that of height {height}")));
+        }
+        if *genesis != self.network.engine {
+            return Err(Fatal::new("the engine's genesis document is not that of the state machine's network"));
+        }
+        // Where it was made before and nothing was committed since.
+        self.executor.abandon().map_err(fatal)?;
+        self.executed = None;
+        let root = self.executor.init_chain(&self.network.document).map_err(fatal)?;
+        Ok(convert::init_chain(genesis, root))
+    }
+
+    fn execute(&mut self, block: &CheckedBlock, votes: &[VoteInfo], byzantine: &[ByzantineValidator]) -> Result<AbciResponses, Fatal> {
+        let height = block.header().height;
+        if let Some(stop) = &self.stop {
+            return Err(Fatal::new(stop));
+        }
+        if self.executed.is_some() {
+            return Err(Fatal::new(format_args!("block {height} was to be executed before the block before it was committed")));
+        }
+        match self.run(block, votes, byzantine) {
+            Ok(responses) => {
+                self.executed = Some(Executed { time: convert::block_time(&block.header().time) });
+                Ok(responses)
+            }
+            Err(error) => {
+                let error = if error.is(ERR_STOP_FOR_UPGRADE) {
+                    fatal(self.stop.insert(StopReason::Upgrade { height, reason: error.to_string() }))
+                } else {
+                    Fatal::new(format_args!("block {height}: {error}"))
+                };
+                if let Err(second) = self.executor.abandon() {
+                    return Err(Fatal::new(format_args!("{error}; {second}")));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Source: go/consensus/tendermint/abci/state.go, `doCommit`.
+    fn commit(&mut self) -> Result<AppCommit, Fatal> {
+        let Some(Executed { time }) = self.executed.take() else {
+            return Err(Fatal::new("a block was to be committed, but none was executed"));
+        };
+        let upgrades = self.executor.upgrader().map(|u| u.pending().to_vec()).unwrap_or_default();
+        self.executor.tree_mut().set_note(Note { seconds: time.seconds, nanos: time.nanos, upgrades });
+        let root = self.executor.commit().map_err(fatal)?.root;
+        let height = self.executor.last_height();
+        if self.executor.halted() {
+            self.stop = Some(StopReason::Halted { height, epoch: self.epoch().map_err(fatal)? });
+        }
+        let version = u64::try_from(height).map_err(fatal)?;
+        self.pruner.after_commit(self.executor.tree_mut(), version, None)?;
+        let retain_height = i64::try_from(self.pruner.retained()).map_err(fatal)?;
+        Ok(AppCommit { app_hash: root.0.to_vec(), retain_height })
+    }
+
+    /// Source: go/consensus/tendermint/abci/mux.go, `CheckTx`.
+    fn check_tx(&mut self, tx: &[u8], _recheck: bool) -> Result<CheckTx, Fatal> {
+        let tx = self.prepared.check(tx, self.executor.rules());
+        Ok(match self.executor.check_tx(&tx) {
+            Ok(result) => {
+                CheckTx { code: result.code, codespace: result.module, log: result.message, gas_wanted: result.gas_wanted.cast_signed() }
+            }
+            // A transaction must not stop the node before it is in a block.
+            Err(error) => {
+                let (module, code) = error.module_and_code();
+                CheckTx { code, codespace: module.to_owned(), log: error.to_string(), gas_wanted: 0 }
+            }
+        })
+    }
+
+    fn snapshots(&self) -> Vec<Snapshot> {
+        Vec::new()
+    }
+
+    fn snapshot_chunk(&self, _height: u64, _format: u32, _chunk: u32) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn offer_snapshot(&mut self, _snapshot: &Snapshot, _app_hash: &[u8]) -> Result<OfferSnapshot, Fatal> {
+        Ok(OfferSnapshot::Abort)
+    }
+
+    fn apply_chunk(&mut self, _index: u32, _chunk: &[u8]) -> Result<ApplyChunk, Fatal> {
+        Ok(ApplyChunk::Abort("no snapshot is being restored".to_owned()))
+    }
+}

@@ -1,0 +1,109 @@
+//! Transactions that were decoded and whose signatures were verified: a transaction is checked when it comes, again after
+//! each block, and executed at last, and its signature need be verified only once.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use oasis_consensus_app::executor::{PreparedTx, Preparer};
+use oasis_primitives::{hash::Hash, signature::SignatureRules};
+
+/// What an entry takes beside the transaction's bytes; the decoded form takes about as much as the bytes again.
+const OVERHEAD: usize = 512;
+
+/// Remembers the newest prepared transactions.
+pub(crate) struct PreparedCache {
+    limit: usize,
+    bytes: usize,
+    next: u64,
+    entries: BTreeMap<Hash, Entry>,
+    order: BTreeMap<u64, Hash>,
+}
+
+struct Entry {
+    tx: Arc<PreparedTx>,
+    size: usize,
+    number: u64,
+}
+
+impl PreparedCache {
+    /// Remembers up to about `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, bytes: 0, next: 0, entries: BTreeMap::new(), order: BTreeMap::new() }
+    }
+
+    /// Prepares a transaction for a check, and remembers it.
+    pub(crate) fn check(&mut self, raw: &[u8], rules: &SignatureRules) -> Arc<PreparedTx> {
+        let hash = Hash::of(raw);
+        if let Some(entry) = self.entries.get(&hash) {
+            return Arc::clone(&entry.tx);
+        }
+        let tx = Arc::new(PreparedTx::new(raw, rules));
+        // What is refused anyway is not worth the room.
+        if tx.transaction().is_ok() {
+            self.insert(hash, Arc::clone(&tx), raw.len());
+        }
+        tx
+    }
+
+    fn insert(&mut self, hash: Hash, tx: Arc<PreparedTx>, size: usize) {
+        let size = size.saturating_mul(2).saturating_add(OVERHEAD);
+        if size > self.limit {
+            return;
+        }
+        let number = self.next;
+        self.next = self.next.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(size);
+        self.entries.insert(hash, Entry { tx, size, number });
+        self.order.insert(number, hash);
+        while self.bytes > self.limit {
+            let Some((_, oldest)) = self.order.pop_first() else { break };
+            self.remove(&oldest);
+        }
+    }
+
+    fn remove(&mut self, hash: &Hash) -> Option<Arc<PreparedTx>> {
+        let Entry { tx, size, number } = self.entries.remove(hash)?;
+        self.bytes = self.bytes.saturating_sub(size);
+        self.order.remove(&number);
+        Some(tx)
+    }
+
+    /// Prepares the transactions of a block, those that are not known in one batch, and forgets them.
+    pub(crate) fn take(&mut self, txs: &[Vec<u8>], rules: &SignatureRules) -> Vec<Arc<PreparedTx>> {
+        let mut preparer = Preparer::new(rules);
+        let known: Vec<Option<Arc<PreparedTx>>> = txs
+            .iter()
+            .map(|raw| {
+                let known = if self.entries.is_empty() { None } else { self.remove(&Hash::of(raw)) };
+                if known.is_none() {
+                    preparer.push(raw);
+                }
+                known
+            })
+            .collect();
+        let mut new = preparer.finish().into_iter().map(Arc::new);
+        known.into_iter().filter_map(|known| known.or_else(|| new.next())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oasis_primitives::signature::{Blacklist, ChainContext};
+
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_stays_within_its_limit() {
+        let chain = ChainContext::new(&"a".repeat(64)).unwrap();
+        let rules = SignatureRules::new(chain, Blacklist::new(true));
+        let mut cache = PreparedCache::new(10 * (OVERHEAD + 8));
+        for i in 0..100u8 {
+            let tx = Arc::new(PreparedTx::new(&[i], &rules));
+            cache.insert(Hash::of(&[i]), tx, 4);
+            assert!(cache.bytes <= cache.limit && cache.entries.len() == cache.order.len());
+        }
+        assert_eq!(cache.entries.len(), 10);
+        assert!(cache.remove(&Hash::of(&[99])).is_some() && cache.remove(&Hash::of(&[0])).is_none());
+        cache.insert(Hash::of(&[0]), Arc::new(PreparedTx::new(&[0], &rules)), usize::MAX);
+        assert_eq!((cache.entries.len(), cache.order.len()), (9, 9));
+    }
+}
