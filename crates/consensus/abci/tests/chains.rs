@@ -221,7 +221,7 @@ fn blocks_out_of_order_and_commits_of_nothing_are_fatal_vectors() {
 
 #[test]
 fn a_network_halts_with_one_empty_block_in_its_halt_epoch_vectors() {
-    let mut chain = common::named("gas-fees-staking");
+    let mut chain = common::named("gas-fees-runtimes");
     let mut machine = chain.machine(Memory::new(1));
     chain.init(&mut machine);
     let mut epochs: Vec<(u64, i64)> = Vec::new();
