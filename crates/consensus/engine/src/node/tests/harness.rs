@@ -1,4 +1,4 @@
-//! Whole nodes that talk to each other in one process, on virtual time.
+//! A network of nodes in one process, on virtual time.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,11 +8,11 @@ use std::{
 use oasis_primitives::signature::{ChainContext, MemorySigner, Signer as _, TENDERMINT_CONTEXT};
 use prost::Message;
 
-use super::*;
+use super::super::*;
 use crate::{
     CheckedBlock, InitChainResponse, VoteInfo,
     evidence::ByzantineValidator,
-    messages::{ChannelId, ConsensusMessage, HasVoteMessage},
+    messages::ChannelId,
     ports::{AppCommit, AppInfo, Application, ApplyChunk, CheckTx, OfferSnapshot, SignError, Signer, Snapshot, Store, Wal},
     proto::{
         AbciResponses, Block, BlockMeta, BlockParams, Commit, ConsensusParams, Duration, EvidenceParams, Part, Proposal,
@@ -22,26 +22,26 @@ use crate::{
     validator_set::ValidatorSet,
 };
 
-const MS: i64 = 1_000_000;
+pub(crate) const MS: i64 = 1_000_000;
 
 /// What survives the end of a process.
 #[derive(Default)]
-struct Disk {
+pub(crate) struct Disk {
     state: Option<ChainState>,
     blocks: BTreeMap<i64, (Vec<u8>, BlockMeta, Commit)>,
-    validators: BTreeMap<i64, ValidatorSet>,
-    evidence: BTreeMap<[u8; 32], Evidence>,
-    committed: BTreeSet<[u8; 32]>,
+    pub(crate) validators: BTreeMap<i64, ValidatorSet>,
+    pub(crate) evidence: BTreeMap<[u8; 32], Evidence>,
+    pub(crate) committed: BTreeSet<[u8; 32]>,
     log: Vec<Vec<u8>>,
-    app: AppInfo,
+    pub(crate) app: AppInfo,
     signed: BTreeMap<(i64, i32, i32), Vec<u8>>,
 }
 
 #[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Disk>>);
+pub(crate) struct Shared(pub(crate) Arc<Mutex<Disk>>);
 
 impl Shared {
-    fn with<T>(&self, f: impl FnOnce(&mut Disk) -> T) -> T {
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Disk) -> T) -> T {
         f(&mut self.0.lock().unwrap())
     }
 }
@@ -142,7 +142,7 @@ impl Wal for Shared {
 }
 
 /// Counts transactions; a transaction is a number that must not be zero.
-struct Counter {
+pub(crate) struct Counter {
     disk: Shared,
     next: Option<(i64, u64)>,
 }
@@ -188,7 +188,7 @@ impl Application for Counter {
 }
 
 /// Signs nothing twice.
-struct Key {
+pub(crate) struct Key {
     key: MemorySigner,
     disk: Shared,
 }
@@ -224,7 +224,7 @@ impl Signer for Key {
     }
 }
 
-fn genesis(keys: &[MemorySigner]) -> EngineGenesis {
+pub(crate) fn genesis(keys: &[MemorySigner]) -> EngineGenesis {
     EngineGenesis {
         genesis_time: Timestamp { seconds: 1_600_000_000, nanos: 0 },
         chain_id: "test chain".to_owned(),
@@ -244,34 +244,36 @@ fn genesis(keys: &[MemorySigner]) -> EngineGenesis {
 }
 
 #[derive(Clone, Debug)]
-enum What {
+pub(crate) enum What {
     Input(Input),
     /// The timer, if it was not set again since.
     Timer(TimerId, u64),
 }
 
-struct Network {
-    now: i64,
-    turn: u64,
-    keys: Vec<MemorySigner>,
-    validators: usize,
-    disks: Vec<Shared>,
-    nodes: Vec<Option<Node>>,
-    timers: BTreeMap<(usize, TimerId), u64>,
-    queue: BTreeMap<(i64, u64), (usize, What)>,
-    events: Vec<Vec<NodeEvent>>,
-    dropped: Vec<(usize, PeerId, String, bool)>,
-    sent: BTreeMap<ChannelId, (usize, usize)>,
-    fired: BTreeMap<TimerId, usize>,
-    config: NodeConfig,
+pub(crate) struct Network {
+    pub(crate) now: i64,
+    pub(crate) turn: u64,
+    pub(crate) keys: Vec<MemorySigner>,
+    pub(crate) validators: usize,
+    pub(crate) disks: Vec<Shared>,
+    pub(crate) nodes: Vec<Option<Node>>,
+    pub(crate) timers: BTreeMap<(usize, TimerId), u64>,
+    pub(crate) queue: BTreeMap<(i64, u64), (usize, What)>,
+    pub(crate) events: Vec<Vec<NodeEvent>>,
+    pub(crate) dropped: Vec<(usize, PeerId, String, bool)>,
+    pub(crate) sent: BTreeMap<ChannelId, (usize, usize)>,
+    pub(crate) fired: BTreeMap<TimerId, usize>,
+    /// Bytes sent to peers that are none of the nodes and take nothing.
+    pub(crate) to_strangers: usize,
+    pub(crate) config: NodeConfig,
 }
 
-fn peer(node: usize) -> PeerId {
+pub(crate) fn peer(node: usize) -> PeerId {
     PeerId([node as u8; 20])
 }
 
 impl Network {
-    fn new(nodes: usize, validators: usize) -> Self {
+    pub(crate) fn new(nodes: usize, validators: usize) -> Self {
         let keys: Vec<_> = (0..nodes).map(|i| MemorySigner::for_test(&format!("node {i}"))).collect();
         let rounds = RoundsConfig { timeout_commit: 100 * MS, ..Default::default() };
         Self {
@@ -286,21 +288,22 @@ impl Network {
             dropped: Vec::new(),
             sent: BTreeMap::new(),
             fired: BTreeMap::new(),
+            to_strangers: 0,
             config: NodeConfig { rounds, sync_blocks: false, ..Default::default() },
             keys,
         }
     }
 
-    fn time(&self) -> Timestamp {
+    pub(crate) fn time(&self) -> Timestamp {
         Timestamp { seconds: 1_600_000_001, nanos: 0 }.plus_nanos(self.now)
     }
 
-    fn at(&mut self, after: i64, node: usize, what: What) {
+    pub(crate) fn at(&mut self, after: i64, node: usize, what: What) {
         self.turn += 1;
         self.queue.insert((self.now + after, self.turn), (node, what));
     }
 
-    fn start(&mut self, node: usize) {
+    pub(crate) fn start(&mut self, node: usize) {
         let disk = self.disks[node].clone();
         let ports = Ports {
             app: Box::new(Counter { disk: disk.clone(), next: None }),
@@ -319,12 +322,12 @@ impl Network {
         }
     }
 
-    fn connect(&mut self, a: usize, b: usize) {
+    pub(crate) fn connect(&mut self, a: usize, b: usize) {
         self.at(0, a, What::Input(Input::Connected { peer: peer(b), outbound: true, persistent: true }));
         self.at(0, b, What::Input(Input::Connected { peer: peer(a), outbound: false, persistent: true }));
     }
 
-    fn crash(&mut self, node: usize) {
+    pub(crate) fn crash(&mut self, node: usize) {
         self.nodes[node] = None;
         self.queue.retain(|_, (to, what)| {
             let from = matches!(what, What::Input(Input::Message { peer: from, .. }) if *from == peer(node));
@@ -335,12 +338,17 @@ impl Network {
         }
     }
 
-    fn carry_out(&mut self, node: usize, effects: Vec<Effect>) {
+    pub(crate) fn carry_out(&mut self, node: usize, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Send { peer: to, channel, bytes } => {
                     let count = self.sent.entry(channel).or_default();
                     *count = (count.0 + 1, count.1 + bytes.len());
+                    let strange = usize::from(to.0[0]) >= self.nodes.len();
+                    if strange {
+                        self.to_strangers += bytes.len();
+                        continue;
+                    }
                     let latency = 2 * MS + (self.turn as i64 * 7919) % (3 * MS);
                     self.at(latency, node, What::Input(Input::Sent { peer: to, channel, bytes: bytes.len() }));
                     // In order on each connection.
@@ -368,7 +376,7 @@ impl Network {
         }
     }
 
-    fn give(&mut self, node: usize, input: Input) {
+    pub(crate) fn give(&mut self, node: usize, input: Input) {
         let now = self.time();
         if let Some(n) = &mut self.nodes[node] {
             let effects = n.handle(now, input).unwrap();
@@ -377,7 +385,7 @@ impl Network {
     }
 
     /// Runs for a time, or until the condition holds. Whether it does.
-    fn run(&mut self, nanos: i64, until: impl Fn(&Self) -> bool) -> bool {
+    pub(crate) fn run(&mut self, nanos: i64, until: impl Fn(&Self) -> bool) -> bool {
         let end = self.now + nanos;
         while !until(self) {
             let Some(((at, _), _)) = self.queue.first_key_value() else { break };
@@ -400,11 +408,11 @@ impl Network {
         until(self)
     }
 
-    fn height(&self, node: usize) -> i64 {
+    pub(crate) fn height(&self, node: usize) -> i64 {
         self.disks[node].with(|d| d.app.last_height)
     }
 
-    fn reaches(&mut self, height: i64, nanos: i64) {
+    pub(crate) fn reaches(&mut self, height: i64, nanos: i64) {
         let all = |n: &Self| (0..n.nodes.len()).all(|i| n.nodes[i].is_none() || n.height(i) >= height);
         let reached = self.run(nanos, all);
         let heights: Vec<_> = (0..self.nodes.len()).map(|i| self.height(i)).collect();
@@ -412,138 +420,11 @@ impl Network {
         self.agree();
     }
 
-    fn agree(&self) {
+    pub(crate) fn agree(&self) {
         let least = (0..self.nodes.len()).map(|i| self.height(i)).min().unwrap();
         for height in 1..=least {
             let blocks: BTreeSet<_> = self.disks.iter().map(|d| d.block(height).unwrap()).collect();
             assert_eq!(blocks.len(), 1, "height {height}");
         }
     }
-}
-
-#[test]
-fn four_nodes_make_blocks_with_transactions() {
-    let mut net = Network::new(4, 4);
-    (0..4).for_each(|i| net.start(i));
-    net.give(2, Input::SubmitTx { id: 7, tx: vec![5] });
-    net.give(2, Input::SubmitTx { id: 8, tx: vec![0] });
-    net.give(3, Input::SubmitTx { id: 9, tx: vec![6; 300_000] });
-    net.reaches(20, 60_000 * MS);
-    assert_eq!(net.disks[0].with(|d| d.app.app_hash.clone()), 2u64.to_be_bytes());
-    assert!(net.nodes.iter().flatten().all(|n| n.mempool().is_empty()));
-    assert_eq!(net.dropped, []);
-    // Hardly more than a round of messages each.
-    assert!(net.now < 20 * 250 * MS, "{} ms", net.now / MS);
-    println!("{:?} {:?} {} ms", net.sent, net.fired, net.now / MS);
-}
-
-#[test]
-fn a_node_alone_makes_blocks() {
-    let mut net = Network::new(1, 1);
-    net.config.sync_blocks = true;
-    net.start(0);
-    net.reaches(20, 10_000 * MS);
-}
-
-#[test]
-fn nodes_that_crash_go_on_where_they_were() {
-    let mut net = Network::new(4, 4);
-    (0..4).for_each(|i| net.start(i));
-    net.reaches(3, 60_000 * MS);
-    for turn in 0..40usize {
-        let node = turn % 4;
-        net.crash(node);
-        net.run(turn as i64 * 17 * MS, |_| false);
-        net.start(node);
-        net.run(turn as i64 * 13 * MS, |_| false);
-    }
-    let height = net.height(0);
-    net.reaches(height + 5, 60_000 * MS);
-    assert_eq!(net.dropped, []);
-}
-
-#[test]
-fn a_stopped_network_wakes_when_all_crashed() {
-    let mut net = Network::new(4, 4);
-    (0..4).for_each(|i| net.start(i));
-    for turn in 0..20 {
-        net.run(turn * 37 * MS, |_| false);
-        (0..4).for_each(|i| net.crash(i));
-        (0..4).for_each(|i| net.start(i));
-    }
-    let height = (0..4).map(|i| net.height(i)).max().unwrap();
-    net.reaches(height + 5, 60_000 * MS);
-}
-
-#[test]
-fn a_node_that_was_away_catches_up() {
-    let mut net = Network::new(4, 4);
-    (0..4).for_each(|i| net.start(i));
-    net.reaches(2, 60_000 * MS);
-    net.crash(3);
-    net.run(20_000 * MS, |n| n.height(0) >= 30);
-    net.start(3);
-    net.reaches(32, 20_000 * MS);
-    assert_eq!(net.dropped, []);
-}
-
-#[test]
-fn a_new_node_syncs_blocks_then_follows() {
-    let mut net = Network::new(5, 4);
-    (0..4).for_each(|i| net.start(i));
-    net.run(60_000 * MS, |n| n.height(0) >= 50);
-    net.config.sync_blocks = true;
-    net.config.verify_elsewhere = true;
-    net.start(4);
-    net.reaches(60, 30_000 * MS);
-    assert_eq!(net.nodes[4].as_ref().unwrap().mode(), Mode::Consensus);
-    assert_eq!(net.dropped, []);
-}
-
-#[test]
-fn a_fresh_network_begins_by_block_sync() {
-    let mut net = Network::new(4, 4);
-    net.config.sync_blocks = true;
-    (0..4).for_each(|i| net.start(i));
-    net.reaches(5, 60_000 * MS);
-}
-
-#[test]
-fn peers_that_send_garbage_are_dropped_and_banned() {
-    let mut net = Network::new(4, 4);
-    (0..4).for_each(|i| net.start(i));
-    net.reaches(2, 60_000 * MS);
-    let has_vote = ConsensusMessage::HasVote(HasVoteMessage { height: -1, round: 0, r#type: 1, index: 0 }).to_bytes();
-    let garbage = [
-        (ChannelId::STATE, vec![0xff; 10]),
-        (ChannelId::STATE, has_vote),
-        (ChannelId::DATA, vec![]),
-        (ChannelId::MEMPOOL, vec![0; 3_000_000]),
-        (ChannelId::EVIDENCE, vec![0x0a, 0x00]),
-        (ChannelId::BLOCKCHAIN, vec![0xff]),
-        (ChannelId(0x99), vec![1]),
-    ];
-    for (i, (channel, bytes)) in garbage.into_iter().enumerate() {
-        let peer = PeerId([100 + i as u8; 20]);
-        net.give(0, Input::Connected { peer, outbound: false, persistent: false });
-        net.give(0, Input::Message { peer, channel, bytes });
-        assert!(matches!(net.dropped.pop(), Some((0, p, _, true)) if p == peer), "{channel:?}");
-    }
-    net.queue.retain(|_, (to, _)| *to < 4);
-    net.reaches(5, 60_000 * MS);
-    assert_eq!(net.nodes[0].as_ref().unwrap().gossip().peers().count(), 3);
-}
-
-#[test]
-fn messages_that_get_lost_are_sent_again_at_last() {
-    let mut net = Network::new(4, 4);
-    (0..4).for_each(|i| net.start(i));
-    net.reaches(2, 60_000 * MS);
-    for turn in 0..10 {
-        net.run((turn * 31 + 5) * MS, |_| false);
-        // Everything on the way, without any connection being closed.
-        net.queue.retain(|_, (_, what)| !matches!(what, What::Input(Input::Message { .. })));
-    }
-    let height = (0..4).map(|i| net.height(i)).max().unwrap();
-    net.reaches(height + 3, 120_000 * MS);
 }

@@ -1,0 +1,248 @@
+//! Whole nodes that talk to each other in one process, on virtual time.
+
+pub(crate) mod harness;
+
+use oasis_primitives::signature::{ChainContext, Signer as _, TENDERMINT_CONTEXT};
+
+use self::harness::*;
+use super::*;
+use crate::{
+    messages::{BlockRequest, BlockSyncMessage, CHANNELS, ChannelId, ConsensusMessage, HasVoteMessage, NewRoundStepMessage, VoteMessage},
+    proto::Vote,
+};
+
+#[test]
+fn four_nodes_make_blocks_with_transactions() {
+    let mut net = Network::new(4, 4);
+    (0..4).for_each(|i| net.start(i));
+    net.give(2, Input::SubmitTx { id: 7, tx: vec![5] });
+    net.give(2, Input::SubmitTx { id: 8, tx: vec![0] });
+    net.give(3, Input::SubmitTx { id: 9, tx: vec![6; 300_000] });
+    net.reaches(20, 60_000 * MS);
+    assert_eq!(net.disks[0].with(|d| d.app.app_hash.clone()), 2u64.to_be_bytes());
+    assert!(net.nodes.iter().flatten().all(|n| n.mempool().is_empty()));
+    assert_eq!(net.dropped, []);
+    // Hardly more than a round of messages each.
+    assert!(net.now < 20 * 250 * MS, "{} ms", net.now / MS);
+    println!("{:?} {:?} {} ms", net.sent, net.fired, net.now / MS);
+}
+
+#[test]
+fn a_node_alone_makes_blocks() {
+    let mut net = Network::new(1, 1);
+    net.config.sync_blocks = true;
+    net.start(0);
+    net.reaches(20, 10_000 * MS);
+}
+
+#[test]
+fn nodes_that_crash_go_on_where_they_were() {
+    let mut net = Network::new(4, 4);
+    (0..4).for_each(|i| net.start(i));
+    net.reaches(3, 60_000 * MS);
+    for turn in 0..40usize {
+        let node = turn % 4;
+        net.crash(node);
+        net.run(turn as i64 * 17 * MS, |_| false);
+        net.start(node);
+        net.run(turn as i64 * 13 * MS, |_| false);
+    }
+    let height = net.height(0);
+    net.reaches(height + 5, 60_000 * MS);
+    assert_eq!(net.dropped, []);
+}
+
+#[test]
+fn a_stopped_network_wakes_when_all_crashed() {
+    let mut net = Network::new(4, 4);
+    (0..4).for_each(|i| net.start(i));
+    for turn in 0..20 {
+        net.run(turn * 37 * MS, |_| false);
+        (0..4).for_each(|i| net.crash(i));
+        (0..4).for_each(|i| net.start(i));
+    }
+    let height = (0..4).map(|i| net.height(i)).max().unwrap();
+    net.reaches(height + 5, 60_000 * MS);
+}
+
+#[test]
+fn a_node_that_was_away_catches_up() {
+    let mut net = Network::new(4, 4);
+    (0..4).for_each(|i| net.start(i));
+    net.reaches(2, 60_000 * MS);
+    net.crash(3);
+    net.run(20_000 * MS, |n| n.height(0) >= 30);
+    net.start(3);
+    net.reaches(32, 20_000 * MS);
+    assert_eq!(net.dropped, []);
+}
+
+#[test]
+fn a_new_node_syncs_blocks_then_follows() {
+    let mut net = Network::new(5, 4);
+    (0..4).for_each(|i| net.start(i));
+    net.run(60_000 * MS, |n| n.height(0) >= 50);
+    net.config.sync_blocks = true;
+    net.config.verify_elsewhere = true;
+    net.start(4);
+    net.reaches(60, 30_000 * MS);
+    assert_eq!(net.nodes[4].as_ref().unwrap().mode(), Mode::Consensus);
+    assert_eq!(net.dropped, []);
+}
+
+#[test]
+fn a_fresh_network_begins_by_block_sync() {
+    let mut net = Network::new(4, 4);
+    net.config.sync_blocks = true;
+    (0..4).for_each(|i| net.start(i));
+    net.reaches(5, 60_000 * MS);
+}
+
+#[test]
+fn peers_that_send_garbage_are_dropped_and_banned() {
+    let mut net = Network::new(4, 4);
+    (0..4).for_each(|i| net.start(i));
+    net.reaches(2, 60_000 * MS);
+    let has_vote = ConsensusMessage::HasVote(HasVoteMessage { height: -1, round: 0, r#type: 1, index: 0 }).to_bytes();
+    let garbage = [
+        (ChannelId::STATE, vec![0xff; 10]),
+        (ChannelId::STATE, has_vote),
+        (ChannelId::DATA, vec![]),
+        (ChannelId::MEMPOOL, vec![0; 3_000_000]),
+        (ChannelId::EVIDENCE, vec![0x0a, 0x00]),
+        (ChannelId::BLOCKCHAIN, vec![0xff]),
+        (ChannelId(0x99), vec![1]),
+    ];
+    for (i, (channel, bytes)) in garbage.into_iter().enumerate() {
+        let peer = PeerId([100 + i as u8; 20]);
+        net.give(0, Input::Connected { peer, outbound: false, persistent: false });
+        net.give(0, Input::Message { peer, channel, bytes });
+        assert!(matches!(net.dropped.pop(), Some((0, p, _, true)) if p == peer), "{channel:?}");
+    }
+    net.reaches(5, 60_000 * MS);
+    assert_eq!(net.nodes[0].as_ref().unwrap().gossip().peers().count(), 3);
+}
+
+#[test]
+fn messages_that_get_lost_are_sent_again_at_last() {
+    let mut net = Network::new(4, 4);
+    (0..4).for_each(|i| net.start(i));
+    net.reaches(2, 60_000 * MS);
+    for turn in 0..10 {
+        net.run((turn * 31 + 5) * MS, |_| false);
+        // Everything on the way, without any connection being closed.
+        net.queue.retain(|_, (_, what)| !matches!(what, What::Input(Input::Message { .. })));
+    }
+    let height = (0..4).map(|i| net.height(i)).max().unwrap();
+    net.reaches(height + 3, 120_000 * MS);
+}
+
+#[test]
+fn a_validator_that_votes_twice_is_reported_in_a_block() {
+    let mut net = Network::new(4, 4);
+    (0..3).for_each(|i| net.start(i));
+    net.run(60_000 * MS, |n| n.height(0) >= 3);
+    // Two votes of the validator that is away, each through another peer.
+    let (height, round, set) = {
+        let rounds = net.nodes[0].as_ref().unwrap().rounds().unwrap();
+        (rounds.height(), rounds.round(), rounds.validators().clone())
+    };
+    let key = &net.keys[3];
+    let index = set.validators().iter().position(|v| v.key().unwrap() == key.public_key().0).unwrap();
+    for i in 0..2u8 {
+        let mut vote = Vote {
+            r#type: 1,
+            height,
+            round,
+            timestamp: net.time(),
+            validator_address: set.validators()[index].address.clone(),
+            validator_index: index as i32,
+            ..Default::default()
+        };
+        vote.block_id.hash = vec![i; 32];
+        vote.block_id.part_set_header = crate::proto::PartSetHeader { total: 1, hash: vec![i; 32] };
+        let signed = net.keys[3].sign(&TENDERMINT_CONTEXT, &ChainContext::UNSET, &vote.sign_bytes("test chain")).unwrap();
+        vote.signature = signed.signature.0.to_vec();
+        let peer = PeerId([50 + i; 20]);
+        net.give(0, Input::Connected { peer, outbound: false, persistent: false });
+        let bytes = ConsensusMessage::Vote(VoteMessage { vote: Some(vote) }).to_bytes();
+        net.give(0, Input::Message { peer, channel: ChannelId::VOTE, bytes });
+        net.give(0, Input::Gone { peer });
+    }
+    let slashed = |n: &Network| n.disks[1].with(|d| d.app.app_hash.clone()) == 1000u64.to_be_bytes();
+    assert!(net.run(60_000 * MS, slashed), "{:?}", net.dropped);
+    net.run(5_000 * MS, |_| false);
+    assert!(slashed(&net) && net.nodes.iter().flatten().all(|n| n.evidence().is_empty()));
+    assert_eq!(net.dropped, []);
+}
+
+#[test]
+fn a_peer_that_takes_nothing_costs_a_bounded_amount() {
+    let mut net = Network::new(4, 4);
+    (0..3).for_each(|i| net.start(i));
+    let peer = PeerId([77; 20]);
+    net.give(0, Input::Connected { peer, outbound: false, persistent: false });
+    // It stands at the first height for ever, and asks for every block.
+    let step = NewRoundStepMessage { height: 1, round: 0, step: 1, seconds_since_start_time: 0, last_commit_round: -1 };
+    let step = ConsensusMessage::NewRoundStep(step).to_bytes();
+    net.give(0, Input::Message { peer, channel: ChannelId::STATE, bytes: step });
+    for i in 0..400u32 {
+        net.give(0, Input::SubmitTx { id: 0, tx: [i.to_be_bytes().to_vec(), vec![1; 40_000]].concat() });
+        if i % 20 == 0 {
+            net.run(100 * MS, |_| false);
+        }
+    }
+    for asks in 0..2000 {
+        let ask = BlockSyncMessage::BlockRequest(BlockRequest { height: asks % 10 + 1 }).to_bytes();
+        net.give(0, Input::Message { peer, channel: ChannelId::BLOCKCHAIN, bytes: ask });
+    }
+    let bytes = net.to_strangers;
+    assert!((1 << 20..12 << 20).contains(&bytes), "{bytes}");
+    assert_eq!(net.dropped, []);
+}
+
+#[test]
+fn changed_messages_stop_nobody() {
+    let mut net = Network::new(4, 4);
+    (0..4).for_each(|i| net.start(i));
+    net.reaches(2, 60_000 * MS);
+    let mut random = 1u64;
+    let mut next = move |n: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize % n
+    };
+    let mut banned = 0;
+    for i in 0..3000 {
+        net.run(MS, |_| false);
+        // What goes to one node, changed, comes to another as well.
+        let on_the_way: Vec<_> = net
+            .queue
+            .values()
+            .filter_map(|(_, what)| match what {
+                What::Input(Input::Message { channel, bytes, .. }) => Some((*channel, bytes.clone())),
+                _ => None,
+            })
+            .collect();
+        let Some((channel, mut bytes)) = on_the_way.get(next(on_the_way.len().max(1))).cloned() else { continue };
+        for _ in 0..next(3) {
+            match (next(4), bytes.len()) {
+                (_, 0) => bytes.push(next(256) as u8),
+                (0, n) => bytes.truncate(next(n)),
+                (1, n) => bytes.insert(next(n), next(256) as u8),
+                (_, n) => bytes[next(n)] = next(256) as u8,
+            }
+        }
+        let channel = if next(10) == 0 { CHANNELS[next(CHANNELS.len())].id } else { channel };
+        let (node, peer) = (next(4), PeerId([200; 20]));
+        if i % 10 == 0 || banned > 0 {
+            net.give(node, Input::Connected { peer, outbound: false, persistent: false });
+        }
+        net.give(node, Input::Message { peer, channel, bytes });
+        banned = net.dropped.iter().filter(|d| d.1 == peer).count();
+        net.dropped.retain(|d| d.1 != peer);
+    }
+    let height = net.height(0);
+    assert_eq!(net.dropped, []);
+    assert!(height > 10);
+    net.reaches(height + 3, 60_000 * MS);
+}
