@@ -246,8 +246,8 @@ fn json(input: &DeriveInput, s: &Structure) -> Tokens {
     let reads = s.fields.iter().filter(|f| !f.skip).map(|f| {
         let (member, key) = (&f.member, &f.json);
         quote! {
-            if let Some(value) = ::oasis_primitives::json::lookup(object, #key) {
-                out.#member = ::oasis_primitives::json::read(value).map_err(|e| e.in_field(#key))?;
+            if let Some(value) = ::oasis_primitives::json::read_field(object, #key)? {
+                out.#member = value;
             }
         }
     });

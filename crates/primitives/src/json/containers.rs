@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Error, FromJson, JsonKey, ToJson, Value, read};
+use super::{Error, FromJson, JsonKey, ToJson, Value, duplicates::written, read};
 use crate::cbor::{NilMap, NilVec, OrNil};
 
 impl<T: ToJson> ToJson for Vec<T> {
@@ -16,6 +16,8 @@ impl<T: ToJson> ToJson for Vec<T> {
 }
 
 impl<T: FromJson> FromJson for Vec<T> {
+    const NULL_CLEARS: bool = true;
+
     fn from_json(value: &Value) -> Result<Self, Error> {
         T::vec_from_json(value)
     }
@@ -32,6 +34,8 @@ impl<T: ToJson> ToJson for NilVec<T> {
 }
 
 impl<T: FromJson> FromJson for NilVec<T> {
+    const NULL_CLEARS: bool = true;
+
     fn from_json(value: &Value) -> Result<Self, Error> {
         T::vec_from_json(value).map(|items| Self(Some(items)))
     }
@@ -48,6 +52,8 @@ impl<T: ToJson> ToJson for Option<T> {
 }
 
 impl<T: FromJson> FromJson for Option<T> {
+    const NULL_CLEARS: bool = true;
+
     fn from_json(value: &Value) -> Result<Self, Error> {
         T::from_json(value).map(Some)
     }
@@ -64,6 +70,8 @@ impl<T: ToJson> ToJson for Box<T> {
 }
 
 impl<T: FromJson> FromJson for Box<T> {
+    const NULL_CLEARS: bool = T::NULL_CLEARS;
+
     fn from_json(value: &Value) -> Result<Self, Error> {
         T::from_json(value).map(Self::new)
     }
@@ -81,10 +89,13 @@ impl<K: JsonKey, V: ToJson> ToJson for BTreeMap<K, V> {
 }
 
 impl<K: JsonKey, V: FromJson> FromJson for BTreeMap<K, V> {
+    const NULL_CLEARS: bool = true;
+
     fn from_json(value: &Value) -> Result<Self, Error> {
         let object = value.as_object().ok_or_else(|| Error::expected("an object", value))?;
         let mut out = Self::new();
         for (text, value) in object {
+            let text = written(text);
             let key = K::from_key(text).ok_or_else(|| Error::new("malformed key").in_field(text))?;
             out.insert(key, read(value).map_err(|e| e.in_field(text))?);
         }
@@ -103,6 +114,8 @@ impl<K: JsonKey, V: ToJson> ToJson for NilMap<K, V> {
 }
 
 impl<K: JsonKey, V: FromJson> FromJson for NilMap<K, V> {
+    const NULL_CLEARS: bool = true;
+
     fn from_json(value: &Value) -> Result<Self, Error> {
         BTreeMap::from_json(value).map(|map| Self(Some(map)))
     }
@@ -115,6 +128,8 @@ impl<T: ToJson> ToJson for OrNil<T> {
 }
 
 impl<T: FromJson> FromJson for OrNil<T> {
+    const NULL_CLEARS: bool = true;
+
     fn from_json(value: &Value) -> Result<Self, Error> {
         T::from_json(value).map(Self::from)
     }

@@ -7,6 +7,7 @@
 //! Source: Go's `encoding/json`, as used by go/genesis/api/api.go.
 
 mod containers;
+mod duplicates;
 mod parse;
 mod scalars;
 mod write;
@@ -39,6 +40,9 @@ pub trait ToJson {
 
 /// A value that can be read from JSON; its default stands for a missing or null one.
 pub trait FromJson: Default {
+    /// Whether null takes away what an earlier duplicate of the key gave: so it is with pointers, slices and maps.
+    const NULL_CLEARS: bool = false;
+
     /// Reads the value, which is not null.
     fn from_json(value: &Value) -> Result<Self, Error>;
 
@@ -109,9 +113,25 @@ pub fn read<T: FromJson>(value: &Value) -> Result<T, Error> {
     if value.is_null() { Ok(T::default()) } else { T::from_json(value) }
 }
 
-/// The value of an object's key without regard to case: the last, where more than one matches.
-pub fn lookup<'a>(object: &'a serde_json::Map<String, Value>, name: &str) -> Option<&'a Value> {
-    object.iter().rev().find(|(key, _)| same_key(key, name)).map(|(_, value)| value)
+/// Reads a field of an object, without regard to the case of its key. Where several keys match, each value is read into
+/// what those before it gave.
+pub fn read_field<T: FromJson>(object: &serde_json::Map<String, Value>, name: &str) -> Result<Option<T>, Error> {
+    let mut found = object.iter().filter(|(key, _)| same_key(duplicates::written(key), name)).map(|(_, value)| value);
+    let Some(first) = found.next() else { return Ok(None) };
+    let read = |value: &Value| read::<T>(value).map_err(|e| e.in_field(name));
+    let mut out = read(first)?;
+    let mut whole = None;
+    for value in found {
+        // What is replaced has to fit as well.
+        read(value)?;
+        if !value.is_null() || T::NULL_CLEARS {
+            duplicates::merge(whole.get_or_insert_with(|| first.clone()), value);
+        }
+    }
+    if let Some(whole) = whole {
+        out = read(&whole)?;
+    }
+    Ok(Some(out))
 }
 
 /// Two letters beyond ASCII count as the letters of which they are variants.
