@@ -8,13 +8,17 @@
 //! was synced before, and never leaves half of a commit. Every record is checked when it is read: damage is an error that
 //! names the database and what is wrong, never other data.
 
+mod blocks;
 mod checkpoints;
 mod db;
 pub mod engine;
 mod error;
 mod record;
+mod wal;
 
+pub use blocks::{BlockDb, BlockOptions};
 pub use checkpoints::{CheckpointDir, Error as CheckpointDirError};
 pub use db::{CheckReport, Committed, NodeDb, Options};
 pub use engine::{Durability, EngineKind};
 pub use error::Error;
+pub use wal::FileWal;
