@@ -27,10 +27,11 @@ use crate::{
     mempool::Mempool,
     peer::PeerId,
     ports::Fatal,
-    proto::{Evidence, Timestamp},
+    proto::{Evidence, Timestamp, Validator},
     reactors::{EvidenceReactor, MempoolReactor, REPEAT_AFTER},
     rounds::{self, Rounds, TimeoutInfo},
-    state::{ChainState, EngineGenesis},
+    state::{ChainState, EngineGenesis, InitChainResponse},
+    statesync::{self, SnapshotServer, StateSync},
 };
 
 /// A node.
@@ -51,7 +52,10 @@ pub struct Node {
     outbox: Outbox,
     mempool_reactor: MempoolReactor,
     evidence_reactor: EvidenceReactor,
+    /// While it restores a state.
+    state_sync: Option<StateSync>,
     server: BlockServer,
+    snapshots: SnapshotServer,
     /// The next block of block sync, which waits for its turn.
     proven: Option<Box<ProvenBlock>>,
     peers: BTreeSet<PeerId>,
@@ -82,11 +86,29 @@ fn view(rounds: &Rounds) -> View<'_> {
     }
 }
 
+/// Source: tendermint `node/node.go`, `onlyValidatorIsUs`.
+fn is_alone(ports: &Ports, validators: &[Validator]) -> bool {
+    let own = ports.signer.as_ref().map(|s| s.public_key());
+    own.is_some() && matches!(validators, [only] if only.key().ok() == own)
+}
+
+/// Whether a node has no blocks yet and others to get a state from. What the state machine holds does not matter: without
+/// the blocks that go with it, it is a state whose restoring was cut short.
+fn needs_state(ports: &Ports, genesis: &EngineGenesis) -> Result<bool, Fatal> {
+    Ok(StateSync::is_needed(ports.store.chain_state()?.as_ref()) && !is_alone(ports, &genesis.validators))
+}
+
 impl Node {
     /// Starts a node on what its disk holds: brings store and state machine together, reads the log, and begins to sync or to
     /// take part. Gives what is to be done first.
     pub fn start(now: Timestamp, config: NodeConfig, mut ports: Ports, genesis: &EngineGenesis) -> Result<(Self, Vec<Effect>), Fatal> {
-        let state = handshake(ports.app.as_mut(), ports.store.as_mut(), genesis)?;
+        let restore = config.state_sync.is_some() && needs_state(&ports, genesis)?;
+        let state = if restore {
+            // The state machine is left empty for the state of others.
+            ChainState::from_genesis(genesis, 0, &InitChainResponse::default()).map_err(Fatal::new)?
+        } else {
+            handshake(ports.app.as_mut(), ports.store.as_mut(), genesis)?
+        };
         let mempool = Mempool::new(config.mempool.clone(), &state);
         let evidence = EvidencePool::new(&state, ports.store.as_mut())?;
         let gossip = Gossip::new(config.seed);
@@ -104,7 +126,9 @@ impl Node {
             outbox: Outbox::default(),
             mempool_reactor: MempoolReactor::default(),
             evidence_reactor: EvidenceReactor::default(),
+            state_sync: None,
             server: BlockServer::default(),
+            snapshots: SnapshotServer::default(),
             proven: None,
             peers: BTreeSet::new(),
             timeout: None,
@@ -113,8 +137,10 @@ impl Node {
             evidence_set: false,
             effects: Vec::new(),
         };
-        if node.config.sync_blocks && !node.is_only_validator() {
-            node.start_block_sync(now);
+        if restore {
+            node.start_state_sync(now);
+        } else if node.config.sync_blocks && !node.is_only_validator() {
+            node.start_block_sync(now)?;
         } else {
             node.start_consensus(now, true)?;
         }
@@ -122,10 +148,9 @@ impl Node {
         Ok((node, effects))
     }
 
-    /// Whether nobody else can make blocks. Source: tendermint `node/node.go`, `onlyValidatorIsUs`.
+    /// Whether nobody else can make blocks.
     fn is_only_validator(&self) -> bool {
-        let own = self.ports.signer.as_ref().map(|s| s.public_key());
-        own.is_some() && matches!(self.state.validators.validators(), [only] if only.key().ok() == own)
+        is_alone(&self.ports, self.state.validators.validators())
     }
 
     /// Acts upon an input.
@@ -136,6 +161,7 @@ impl Node {
             Input::Message { peer, channel, bytes } => self.message(now, peer, channel, &bytes)?,
             Input::Sent { peer, channel, bytes } => self.sent(now, peer, channel, bytes)?,
             Input::Timer(id) => self.timer(now, id)?,
+            Input::Trusted(result) => self.state_sync_input(now, statesync::Input::Trusted(result))?,
             Input::Verified(verdict) => self.block_sync_input(now, blocksync::Input::Verified(verdict))?,
             Input::SubmitTx { id, tx } => {
                 let result = self.submit_tx(now, tx)?;
@@ -176,6 +202,7 @@ impl Node {
                 Ok(())
             }
             TimerId::BlockSync => self.tick_block_sync(now),
+            TimerId::StateSync => self.tick_state_sync(now),
             TimerId::Apply => self.apply_proven(now),
         }
     }

@@ -8,7 +8,7 @@ use crate::{
     peer::PeerId,
     ports::Fatal,
     proto::Timestamp,
-    rounds,
+    rounds, statesync,
 };
 
 impl Node {
@@ -25,6 +25,8 @@ impl Node {
         self.evidence_reactor.connected(peer);
         let status = self.server.connected(peer, self.ports.store.as_ref());
         self.outbox.send(peer, ChannelId::BLOCKCHAIN, status);
+        self.snapshots.connected(peer);
+        self.state_sync_input(now, statesync::Input::Connected(peer))?;
         self.block_sync_input(now, blocksync::Input::Connected(peer))
     }
 
@@ -43,6 +45,8 @@ impl Node {
         self.evidence_reactor.gone(peer);
         self.mempool.forget_peer(peer);
         self.server.gone(peer);
+        self.snapshots.gone(peer);
+        self.state_sync_input(now, statesync::Input::Gone(*peer))?;
         self.block_sync_input(now, blocksync::Input::Gone(*peer))?;
         self.drive(now, rounds::Input::PeerGone(*peer))
     }
@@ -80,8 +84,10 @@ impl Node {
             },
             ChannelId::SNAPSHOT | ChannelId::CHUNK => match StateSyncMessage::decode(bytes) {
                 Ok(message) => {
-                    self.snapshot_message(peer, message);
-                    Ok(())
+                    for (channel, bytes) in self.snapshots.message(&peer, &message, self.ports.app.as_ref()) {
+                        self.outbox.send(peer, channel, bytes);
+                    }
+                    self.state_sync_input(now, statesync::Input::Message { peer, message })
                 }
                 Err(e) => self.drop_peer(now, peer, e, true),
             },
@@ -178,6 +184,12 @@ impl Node {
             ChannelId::BLOCKCHAIN => {
                 for bytes in self.server.sent(&peer, bytes, self.ports.store.as_ref())? {
                     self.outbox.send(peer, ChannelId::BLOCKCHAIN, bytes);
+                }
+                Ok(())
+            }
+            ChannelId::CHUNK => {
+                for (channel, bytes) in self.snapshots.sent(&peer, bytes, self.ports.app.as_ref()) {
+                    self.outbox.send(peer, channel, bytes);
                 }
                 Ok(())
             }

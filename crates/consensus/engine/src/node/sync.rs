@@ -5,21 +5,25 @@ use std::{collections::VecDeque, sync::Arc};
 use super::{Effect, Mode, Node, NodeEvent, TimerId};
 use crate::{
     blocksync::{self, BlockSync, ProvenBlock},
-    messages::{ChannelId, ChunkResponse, SnapshotsResponse, StateSyncMessage},
-    peer::PeerId,
-    ports::{Fatal, Snapshot},
-    proto::Timestamp,
+    evidence_pool::EvidencePool,
+    mempool::Mempool,
+    messages::ChannelId,
+    ports::Fatal,
+    proto::{Commit, Timestamp},
+    state::ChainState,
+    statesync::{self, StateSync},
 };
-
-/// Most snapshots that a node tells of. Source: tendermint `statesync/reactor.go`, `recentSnapshots`.
-const RECENT_SNAPSHOTS: usize = 10;
 
 impl Node {
     /// Begins to fetch blocks. Source: tendermint `blockchain/v0/reactor.go`, `BlockchainReactor.OnStart`, `SwitchToFastSync`.
-    pub(super) fn start_block_sync(&mut self, now: Timestamp) {
+    pub(super) fn start_block_sync(&mut self, now: Timestamp) -> Result<(), Fatal> {
         self.block_sync = Some(BlockSync::new(self.config.block_sync.clone(), self.state.clone(), now));
         self.set_mode(Mode::BlockSync);
         self.effects.push(Effect::SetTimer { id: TimerId::BlockSync, after: blocksync::TICK });
+        for peer in self.peers.clone() {
+            self.block_sync_input(now, blocksync::Input::Connected(peer))?;
+        }
+        Ok(())
     }
 
     pub(super) fn tick_block_sync(&mut self, now: Timestamp) -> Result<(), Fatal> {
@@ -63,24 +67,56 @@ impl Node {
         self.block_sync_input(now, blocksync::Input::Applied(self.state.clone()))
     }
 
-    /// Serves snapshots of the state. Source: tendermint `statesync/reactor.go`, `Reactor.Receive`.
-    pub(super) fn snapshot_message(&mut self, peer: PeerId, message: StateSyncMessage) {
-        match message {
-            StateSyncMessage::SnapshotsRequest(_) => {
-                for s in self.ports.app.snapshots().into_iter().take(RECENT_SNAPSHOTS) {
-                    let Snapshot { height, format, chunks, hash, metadata } = s;
-                    let message = StateSyncMessage::SnapshotsResponse(SnapshotsResponse { height, format, chunks, hash, metadata });
-                    self.outbox.try_send(peer, ChannelId::SNAPSHOT, message.to_bytes());
+    /// Begins to look for a state to restore. Source: tendermint `node/node.go`, `startStateSync`.
+    pub(super) fn start_state_sync(&mut self, now: Timestamp) {
+        let Some(config) = self.config.state_sync.clone() else { return };
+        self.state_sync = Some(StateSync::new(config, now));
+        self.set_mode(Mode::StateSync);
+        self.effects.push(Effect::SetTimer { id: TimerId::StateSync, after: statesync::TICK });
+    }
+
+    pub(super) fn tick_state_sync(&mut self, now: Timestamp) -> Result<(), Fatal> {
+        if self.state_sync.is_none() {
+            return Ok(());
+        }
+        self.effects.push(Effect::SetTimer { id: TimerId::StateSync, after: statesync::TICK });
+        self.state_sync_input(now, statesync::Input::Tick)
+    }
+
+    /// Tells state sync something and carries out all that follows.
+    pub(super) fn state_sync_input(&mut self, now: Timestamp, input: statesync::Input) -> Result<(), Fatal> {
+        let mut queue = VecDeque::from([input]);
+        while let Some(input) = queue.pop_front() {
+            let Some(sync) = &mut self.state_sync else { return Ok(()) };
+            for effect in sync.handle(now, input) {
+                match effect {
+                    statesync::Effect::Send { peer, message } => self.outbox.send(peer, message.channel(), message.to_bytes()),
+                    statesync::Effect::PeerFault { peer, reason, ban } => self.drop_peer(now, peer, reason, ban)?,
+                    statesync::Effect::Trust { height } => self.effects.push(Effect::Trust { height }),
+                    statesync::Effect::Offer { snapshot, app_hash } => {
+                        queue.push_back(statesync::Input::Offered(self.ports.app.offer_snapshot(&snapshot, &app_hash)?));
+                    }
+                    statesync::Effect::ApplyChunk { index, chunk } => {
+                        queue.push_back(statesync::Input::ChunkApplied(self.ports.app.apply_chunk(index, &chunk)?));
+                    }
+                    statesync::Effect::CheckApp => queue.push_back(statesync::Input::App(self.ports.app.info()?)),
+                    statesync::Effect::Done { state, commit } => return self.restored(now, *state, &commit),
+                    statesync::Effect::GiveUp { reason } => return Err(Fatal::new(format_args!("state sync gives up: {reason}"))),
+                    statesync::Effect::Progress(progress) => self.event(NodeEvent::StateSync(progress)),
                 }
             }
-            // No more than the peer takes: it asks again for a chunk that does not come.
-            StateSyncMessage::ChunkRequest(m) if self.outbox.has_room(&peer, ChannelId::CHUNK) => {
-                let chunk = self.ports.app.snapshot_chunk(m.height, m.format, m.index).filter(|c| !c.is_empty());
-                let (missing, chunk) = (chunk.is_none(), chunk.unwrap_or_default());
-                let response = ChunkResponse { height: m.height, format: m.format, index: m.index, chunk, missing };
-                self.outbox.send(peer, ChannelId::CHUNK, StateSyncMessage::ChunkResponse(response).to_bytes());
-            }
-            _ => {}
         }
+        Ok(())
+    }
+
+    /// Goes on from a restored state. Source: tendermint `node/node.go`, `startStateSync`.
+    fn restored(&mut self, now: Timestamp, state: ChainState, commit: &Commit) -> Result<(), Fatal> {
+        self.ports.store.bootstrap(&state, commit)?;
+        self.state_sync = None;
+        self.mempool = Mempool::new(self.config.mempool.clone(), &state);
+        self.evidence = EvidencePool::new(&state, self.ports.store.as_mut())?;
+        self.event(NodeEvent::Restored { height: state.last_block_height });
+        self.state = state;
+        if self.config.sync_blocks { self.start_block_sync(now) } else { self.start_consensus(now, false) }
     }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use crate::{
     block::CheckedBlock,
     blocksync,
+    light::{LightError, TrustedState},
     mempool::{Invalidated, MempoolConfig, MempoolError},
     messages::ChannelId,
     peer::PeerId,
     ports::{Application, CheckTx, Signer, Store, Wal},
     proto::{AbciResponses, Evidence},
     rounds::{RoundStepInfo, RoundsConfig},
+    statesync,
 };
 
 /// How a node behaves.
@@ -22,6 +24,8 @@ pub struct NodeConfig {
     pub mempool: MempoolConfig,
     /// Limits of block sync.
     pub block_sync: blocksync::Config,
+    /// How to restore a state of other nodes before all else; none not to. A node that has blocks never does.
+    pub state_sync: Option<statesync::Config>,
     /// Whether to fetch blocks from peers before taking part in consensus. A validator that is alone never does.
     pub sync_blocks: bool,
     /// Whether signatures of synced blocks are verified elsewhere ([`Effect::Verify`]), beside the execution of blocks.
@@ -38,6 +42,7 @@ impl Default for NodeConfig {
             rounds: RoundsConfig::default(),
             mempool: MempoolConfig::default(),
             block_sync: blocksync::Config::default(),
+            state_sync: None,
             sync_blocks: true,
             verify_elsewhere: false,
             broadcast_txs: true,
@@ -82,6 +87,8 @@ pub enum TimerId {
     Evidence,
     /// Time for block sync.
     BlockSync,
+    /// Time for state sync.
+    StateSync,
     /// Time to apply more of the blocks that block sync has.
     Apply,
 }
@@ -123,6 +130,8 @@ pub enum Input {
     },
     /// The time of a timer has come.
     Timer(TimerId),
+    /// Answer to [`Effect::Trust`].
+    Trusted(Result<Box<TrustedState>, LightError>),
     /// Answer to [`Effect::Verify`].
     Verified(blocksync::Verdict),
     /// A transaction of a user of this node. Answered by [`NodeEvent::TxChecked`].
@@ -175,6 +184,11 @@ pub enum Effect {
         /// Nanoseconds from now, 0 for at once.
         after: i64,
     },
+    /// Ask the light client, on any thread, for the state after a height, then hand in [`Input::Trusted`].
+    Trust {
+        /// The height.
+        height: i64,
+    },
     /// Verify signatures on any thread, then hand in [`Input::Verified`].
     Verify(blocksync::Batch),
     /// Something happened.
@@ -203,6 +217,13 @@ pub enum NodeEvent {
     Step(RoundStepInfo),
     /// How far block sync is.
     BlockSync(blocksync::Progress),
+    /// How far state sync is.
+    StateSync(statesync::StateSyncProgress),
+    /// The state of a height was restored.
+    Restored {
+        /// The height.
+        height: i64,
+    },
     /// A transaction was checked.
     TxChecked {
         /// As submitted.

@@ -12,6 +12,7 @@ use super::super::*;
 use crate::{
     CheckedBlock, InitChainResponse, VoteInfo,
     evidence::ByzantineValidator,
+    light::TrustedState,
     messages::ChannelId,
     ports::{AppCommit, AppInfo, Application, ApplyChunk, CheckTx, OfferSnapshot, SignError, Signer, Snapshot, Store, Wal},
     proto::{
@@ -28,6 +29,10 @@ pub(crate) const MS: i64 = 1_000_000;
 #[derive(Default)]
 pub(crate) struct Disk {
     state: Option<ChainState>,
+    /// The state after each block.
+    states: BTreeMap<i64, ChainState>,
+    /// The commit of a restored state.
+    restored: Option<Commit>,
     blocks: BTreeMap<i64, (Vec<u8>, BlockMeta, Commit)>,
     pub(crate) validators: BTreeMap<i64, ValidatorSet>,
     pub(crate) evidence: BTreeMap<[u8; 32], Evidence>,
@@ -73,6 +78,7 @@ impl Store for Shared {
         self.with(|d| {
             d.validators.insert(state.next_height(), state.validators.as_ref().clone());
             d.state = Some(state.clone());
+            d.states.insert(state.last_block_height, state.clone());
             for e in committed {
                 d.evidence.remove(&e.hash());
                 d.committed.insert(e.hash());
@@ -80,8 +86,13 @@ impl Store for Shared {
         });
         Ok(())
     }
-    fn bootstrap(&mut self, _: &ChainState, _: &Commit) -> Result<(), Fatal> {
-        Err(Fatal::new("not in this test"))
+    fn bootstrap(&mut self, state: &ChainState, seen_commit: &Commit) -> Result<(), Fatal> {
+        self.with(|d| {
+            d.restored = Some(seen_commit.clone());
+            d.validators.insert(state.next_height(), state.validators.as_ref().clone());
+            d.state = Some(state.clone());
+        });
+        Ok(())
     }
     fn block(&self, height: i64) -> Result<Option<Vec<u8>>, Fatal> {
         Ok(self.with(|d| d.blocks.get(&height).map(|b| b.0.clone())))
@@ -100,7 +111,8 @@ impl Store for Shared {
         Ok(self.block(height + 1)?.map(|b| Block::decode(b.as_slice()).unwrap().last_commit.unwrap()))
     }
     fn seen_commit(&self, height: i64) -> Result<Option<Commit>, Fatal> {
-        Ok(self.with(|d| d.blocks.get(&height).map(|b| b.2.clone())))
+        let restored = |d: &Disk| d.restored.clone().filter(|c| c.height == height);
+        Ok(self.with(|d| d.blocks.get(&height).map(|b| b.2.clone()).or_else(|| restored(d))))
     }
     fn validators(&self, height: i64) -> Result<Option<ValidatorSet>, Fatal> {
         Ok(self.with(|d| d.validators.get(&height).cloned()))
@@ -174,16 +186,26 @@ impl Application for Counter {
         Ok(CheckTx { code: u32::from(tx == [0]), ..Default::default() })
     }
     fn snapshots(&self) -> Vec<Snapshot> {
-        Vec::new()
+        let of = |(height, state): (&i64, &ChainState)| Snapshot {
+            height: *height as u64,
+            format: 1,
+            chunks: 2,
+            hash: state.app_hash.clone(),
+            metadata: Vec::new(),
+        };
+        self.disk.with(|d| d.states.iter().rev().filter(|(h, _)| **h % 10 == 0).map(of).collect())
     }
-    fn snapshot_chunk(&self, _: u64, _: u32, _: u32) -> Option<Vec<u8>> {
-        None
+    fn snapshot_chunk(&self, height: u64, _: u32, index: u32) -> Option<Vec<u8>> {
+        let half = |hash: &[u8]| hash.chunks(4).nth(index as usize).map(<[u8]>::to_vec);
+        self.disk.with(|d| d.states.get(&(height as i64)).and_then(|s| half(&s.app_hash)))
     }
-    fn offer_snapshot(&mut self, _: &Snapshot, _: &[u8]) -> Result<OfferSnapshot, Fatal> {
-        Ok(OfferSnapshot::Abort)
+    fn offer_snapshot(&mut self, snapshot: &Snapshot, _: &[u8]) -> Result<OfferSnapshot, Fatal> {
+        self.disk.with(|d| d.app = AppInfo { last_height: snapshot.height as i64, ..Default::default() });
+        Ok(OfferSnapshot::Accept)
     }
-    fn apply_chunk(&mut self, _: u32, _: &[u8]) -> Result<ApplyChunk, Fatal> {
-        Ok(ApplyChunk::Abort(String::new()))
+    fn apply_chunk(&mut self, _: u32, chunk: &[u8]) -> Result<ApplyChunk, Fatal> {
+        self.disk.with(|d| d.app.app_hash.extend(chunk));
+        Ok(ApplyChunk::Accept)
     }
 }
 
@@ -338,6 +360,12 @@ impl Network {
         }
     }
 
+    /// What the light client says of a height.
+    fn trusted(&self, height: i64) -> TrustedState {
+        let state = self.disks[0].with(|d| d.states[&height].clone());
+        TrustedState { state, commit: self.disks[0].commit(height).unwrap().unwrap() }
+    }
+
     pub(crate) fn carry_out(&mut self, node: usize, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
@@ -371,6 +399,10 @@ impl Network {
                 }
                 Effect::Event(event) => self.events[node].push(event),
                 Effect::Good { .. } => {}
+                Effect::Trust { height } => {
+                    let result = Ok(Box::new(self.trusted(height)));
+                    self.at(20 * MS, node, What::Input(Input::Trusted(result)));
+                }
                 Effect::Verify(batch) => self.at(3 * MS, node, What::Input(Input::Verified(batch.verify()))),
             }
         }
@@ -423,7 +455,8 @@ impl Network {
     pub(crate) fn agree(&self) {
         let least = (0..self.nodes.len()).map(|i| self.height(i)).min().unwrap();
         for height in 1..=least {
-            let blocks: BTreeSet<_> = self.disks.iter().map(|d| d.block(height).unwrap()).collect();
+            // Nothing stands below a restored state.
+            let blocks: BTreeSet<_> = self.disks.iter().filter_map(|d| d.block(height).unwrap()).collect();
             assert_eq!(blocks.len(), 1, "height {height}");
         }
     }

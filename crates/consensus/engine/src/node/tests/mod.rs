@@ -8,6 +8,7 @@ use self::harness::*;
 use super::*;
 use crate::{
     messages::{BlockRequest, BlockSyncMessage, CHANNELS, ChannelId, ConsensusMessage, HasVoteMessage, NewRoundStepMessage, VoteMessage},
+    ports::Store,
     proto::Vote,
 };
 
@@ -245,4 +246,38 @@ fn changed_messages_stop_nobody() {
     assert_eq!(net.dropped, []);
     assert!(height > 10);
     net.reaches(height + 3, 60_000 * MS);
+}
+
+#[test]
+fn a_new_node_restores_a_state_then_syncs_then_follows() {
+    let mut net = Network::new(5, 4);
+    (0..4).for_each(|i| net.start(i));
+    net.give(1, Input::SubmitTx { id: 1, tx: vec![5] });
+    assert!(net.run(60_000 * MS, |n| n.height(0) >= 45));
+    net.config.sync_blocks = true;
+    net.config.state_sync = Some(crate::statesync::Config::default());
+    net.start(4);
+    net.reaches(100, 60_000 * MS);
+    assert_eq!(net.nodes[4].as_ref().unwrap().mode(), Mode::Consensus);
+    let modes: Vec<_> = net.events[4].iter().filter_map(|e| if let NodeEvent::Mode(m) = e { Some(*m) } else { None }).collect();
+    assert_eq!(modes, [Mode::StateSync, Mode::BlockSync, Mode::Consensus]);
+    assert!(net.disks[4].range().0 > 40);
+    assert_eq!(net.dropped, []);
+    // Left on, it does no harm after a restart.
+    net.crash(4);
+    net.start(4);
+    let height = net.height(0);
+    net.reaches(height + 10, 30_000 * MS);
+    assert!(net.events[4].iter().filter(|e| matches!(e, NodeEvent::Mode(Mode::StateSync))).count() == 1);
+}
+
+#[test]
+fn a_node_that_finds_no_snapshot_says_so_and_stops() {
+    let mut net = Network::new(5, 4);
+    net.config.state_sync = Some(crate::statesync::Config { give_up_after: 30_000 * MS, ..Default::default() });
+    net.start(4);
+    net.run(29_000 * MS, |_| false);
+    let time = net.time().plus_nanos(5_000 * MS);
+    let end = net.nodes[4].as_mut().unwrap().handle(time, Input::Timer(TimerId::StateSync)).unwrap_err();
+    assert!(end.0.contains("no snapshot could be restored"), "{end}");
 }
