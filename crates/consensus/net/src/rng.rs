@@ -11,7 +11,7 @@ pub enum Rng {
 
 impl Rng {
     /// 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         match self {
             Self::System => u64::from_le_bytes(random_bytes()),
             Self::Seeded(state) => {
@@ -29,7 +29,7 @@ impl Rng {
     pub fn below(&mut self, end: usize) -> usize {
         let end = end as u64;
         // The bias is below 2^-32 for all ends that occur.
-        self.next().checked_rem(end).unwrap_or(0) as usize
+        self.bits().checked_rem(end).unwrap_or(0) as usize
     }
 
     /// A time below `end`, in whole milliseconds.

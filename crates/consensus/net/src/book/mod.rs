@@ -258,7 +258,7 @@ impl AddressBook {
         let news = self.len().saturating_sub(olds);
         let share = f64::from(new_percent.min(100));
         let (old, new) = ((olds as f64).sqrt() * (100.0 - share), (news as f64).sqrt() * share);
-        let random = (rng.next() >> 11) as f64 / (1u64 << 53) as f64;
+        let random = (rng.bits() >> 11) as f64 / (1u64 << 53) as f64;
         let buckets = if (new + old) * random < old { &self.old } else { &self.new };
         let filled: Vec<_> = buckets.iter().filter(|b| !b.is_empty()).collect();
         let bucket = filled.get(rng.below(filled.len()))?;

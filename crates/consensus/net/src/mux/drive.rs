@@ -272,11 +272,11 @@ where
                 continue;
             }
         }
-        if let Some(reason) = stopping {
-            if (drained && buffer.is_empty()) || closing.is_some_and(|by| by <= now) {
-                writer.close().await;
-                return reason;
-            }
+        if let Some(reason) = stopping
+            && ((drained && buffer.is_empty()) || closing.is_some_and(|by| by <= now))
+        {
+            writer.close().await;
+            return reason;
         }
         let flush_at = (!buffer.is_empty()).then_some(quiet_until);
         let next = [Some(ping_at), Some(decay_at), pong_by, limited, flush_at, closing].into_iter().flatten().min();
