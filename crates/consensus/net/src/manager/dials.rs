@@ -101,11 +101,13 @@ impl Manager {
         let now = Instant::now();
         let purpose = self.dialing.remove(&id);
         let error = match (result, address) {
+            (Ok(peer), Some(address)) if self.is_twin(&id, true) => {
+                self.hold(address, *peer, true);
+                return;
+            }
             (Ok(peer), Some(address)) => match self.refusal(&id, &address.socket()) {
                 None => {
-                    if let Some(socket) = tasks::answered_at(Some(address)) {
-                        self.pex.dial_succeeded(&socket);
-                    }
+                    self.pex.dial_succeeded(&address.socket());
                     self.add(address, *peer, true);
                     return;
                 }

@@ -9,7 +9,7 @@ mod shared;
 mod tasks;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -67,6 +67,8 @@ pub(crate) enum Report {
     Accepted { remote: SocketAddr, result: Result<Box<NewPeer>, UpgradeError>, pending: Pending },
     /// Somebody was dialed.
     Dialed { id: PeerId, address: Option<NetAddress>, result: Result<Box<NewPeer>, UpgradeError> },
+    /// A second connection with a peer was held for a while; none where it was closed meanwhile.
+    Held { remote: NetAddress, outbound: bool, peer: Option<Box<NewPeer>> },
     /// A peer sent a message of the exchange of addresses.
     Exchange { peer: PeerId, bytes: Bytes },
     /// A connection ended.
@@ -97,6 +99,10 @@ struct Manager {
     events: mpsc::Sender<Queued>,
     connections: JoinSet<()>,
     dialing: BTreeMap<PeerId, Purpose>,
+    /// Peers of whose two connections one is held until it is clear which stays.
+    held: BTreeSet<PeerId>,
+    /// Connections that take the place of ones that are just ending.
+    successors: BTreeMap<PeerId, (NetAddress, NewPeer, bool)>,
     wanted: BTreeMap<PeerId, Wanted>,
     book: AddressBook,
     pex: Pex,
@@ -146,6 +152,8 @@ pub(crate) async fn start(
         save_at: now + SAVE_PERIOD,
         connections: JoinSet::new(),
         dialing: BTreeMap::new(),
+        held: BTreeSet::new(),
+        successors: BTreeMap::new(),
         signer,
         shared: shared.clone(),
         reports: reports.clone(),
@@ -263,6 +271,7 @@ impl Manager {
                 }
             }
             Report::Dialed { id, address, result } => self.dialed(id, address, result),
+            Report::Held { remote, outbound, peer } => self.settle(remote, outbound, peer),
             Report::Exchange { peer, bytes } => self.exchange(peer, &bytes),
             Report::Gone { peer, reason } => self.gone(peer, &reason),
         }
@@ -271,6 +280,10 @@ impl Manager {
     /// Source: `acceptRoutine`.
     fn admit_inbound(&mut self, remote: SocketAddr, peer: NewPeer) {
         let id = peer.info.id;
+        if self.is_twin(&id, false) {
+            self.hold(NetAddress::new(id, remote), peer, false);
+            return;
+        }
         let refused = if !self.config.unconditional_peer_ids.contains(&id) && self.shared.count(&self.config).1 >= self.config.max_inbound {
             Some("enough inbound peers")
         } else {
@@ -297,6 +310,35 @@ impl Manager {
         None
     }
 
+    /// Whether a connection is the second with a peer because both dialed at the same time.
+    ///
+    /// The original keeps whichever it sees first, so that both may be closed. Here the second is held for a moment: where the
+    /// peer closes one of them the other stays, else the one that the higher name dialed.
+    fn is_twin(&self, id: &PeerId, outbound: bool) -> bool {
+        let fresh = |peer: Peer| peer.outbound != outbound && peer.since.elapsed() < self.config.handshake_timeout;
+        !self.held.contains(id) && !self.successors.contains_key(id) && self.shared.get(id).is_some_and(fresh)
+    }
+
+    fn hold(&mut self, remote: NetAddress, peer: NewPeer, outbound: bool) {
+        debug!(peer = %remote.id, %remote, outbound, "both dialed: the second connection is held");
+        self.held.insert(remote.id);
+        tokio::spawn(tasks::hold(self.wires(), remote, peer, outbound));
+    }
+
+    fn settle(&mut self, remote: NetAddress, outbound: bool, peer: Option<Box<NewPeer>>) {
+        let id = remote.id;
+        self.held.remove(&id);
+        let Some(peer) = peer else { return };
+        if !self.shared.is_connected(&id) {
+            if self.refusal(&id, &remote.socket()).is_none() {
+                self.add(remote, *peer, outbound);
+            }
+        } else if outbound == (self.shared.info.id > id) {
+            self.successors.insert(id, (remote, *peer, outbound));
+            self.drop_peer(&id, Stop::Now(Reason::Asked("both dialed: the other connection stays".to_owned())));
+        }
+    }
+
     /// Source: `addPeer`.
     fn add(&mut self, remote: NetAddress, peer: NewPeer, outbound: bool) {
         let id = remote.id;
@@ -314,6 +356,12 @@ impl Manager {
         let Some(peer) = self.shared.remove(&id) else { return };
         info!(peer = %id, reason = %reason, "peer gone");
         self.pex.gone(&id);
+        if let Some((remote, successor, outbound)) = self.successors.remove(&id)
+            && !reason.is_fault()
+        {
+            self.add(remote, successor, outbound);
+            return;
+        }
         if reason.is_fault() {
             self.ban(id, self.config.ban);
         }

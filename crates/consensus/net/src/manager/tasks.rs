@@ -1,6 +1,6 @@
 //! The tasks around the manager: the listener, handshakes, connections.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use oasis_consensus_engine::PeerId;
@@ -29,6 +29,10 @@ use crate::{
 const PENDING: usize = 64;
 /// Of these from one IP address, where each may have one peer only.
 const PENDING_PER_IP: usize = 4;
+/// How long a second connection with a peer is held.
+const HOLD: Duration = Duration::from_millis(500);
+/// Bytes that are taken from it meanwhile.
+const HELD_BYTES: usize = 65_536;
 /// Bytes that one permit to wait for the user stands for.
 const PERMIT: usize = 1024;
 
@@ -102,6 +106,21 @@ async fn shake(stream: TcpStream, wires: &Wires, dialed: Option<PeerId>) -> Resu
     timeout(wires.config.handshake_timeout, upgrading).await.map_err(|_| UpgradeError::Timeout)?
 }
 
+/// Holds a second connection with a peer until the peer closes it, or for a moment.
+pub(super) async fn hold(wires: Wires, remote: NetAddress, mut peer: NewPeer, outbound: bool) {
+    let closed = async {
+        while peer.reader.plain().len() < HELD_BYTES {
+            if peer.reader.fill().await.is_err() {
+                return true;
+            }
+        }
+        pending().await
+    };
+    let closed = timeout(HOLD, closed).await.unwrap_or(false);
+    let peer = (!closed).then(|| Box::new(peer));
+    let _ = wires.reports.send(Report::Held { remote, outbound, peer }).await;
+}
+
 /// Serves a peer until it is gone.
 pub(super) async fn serve(wires: Wires, link: Arc<Link>, peer: NewPeer, outbound: bool, persistent: bool) {
     let Upgraded { info, reader, writer } = peer;
@@ -134,9 +153,4 @@ async fn deliver(wires: &Wires, link: &Link, credit: &Arc<Semaphore>, most: usiz
     if wires.events.send((NetEvent::Message { peer: id, channel, bytes }, permit)).await.is_err() {
         link.stop(Stop::Now(Reason::Shutdown));
     }
-}
-
-/// The address that somebody answered at.
-pub(super) fn answered_at(address: Option<NetAddress>) -> Option<SocketAddr> {
-    address.map(|a| a.socket())
 }
