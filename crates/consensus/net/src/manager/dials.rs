@@ -6,7 +6,7 @@ use oasis_consensus_engine::PeerId;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-use super::{Manager, Purpose, tasks, unix_now};
+use super::{LOG, Manager, Purpose, tasks, unix_now};
 use crate::{
     address::{NetAddress, PeerAddress},
     pex::{BAN, MayDial},
@@ -44,7 +44,7 @@ impl Manager {
     }
 
     fn dial(&mut self, address: PeerAddress, purpose: Purpose) {
-        debug!(%address, ?purpose, "dialing");
+        debug!(target: LOG, %address, ?purpose, "dialing");
         self.dialing.insert(address.id, purpose);
         tokio::spawn(tasks::dial(self.wires(), address));
     }
@@ -125,9 +125,9 @@ impl Manager {
         };
         let persistent = self.wanted.contains_key(&id);
         if persistent {
-            info!(peer = %id, reason = %error, "persistent peer not reached");
+            info!(target: LOG, peer = %id, reason = %error, "persistent peer not reached");
         } else {
-            debug!(peer = %id, reason = %error, "peer not reached");
+            debug!(target: LOG, peer = %id, reason = %error, "peer not reached");
         }
         if let Some(address) = address
             && !self.shared.is_connected(&id)

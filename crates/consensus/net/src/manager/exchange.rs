@@ -7,7 +7,7 @@ use oasis_consensus_engine::PeerId;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::{Manager, unix_now};
+use super::{LOG, Manager, unix_now};
 use crate::{
     mux::Stop,
     node_info::NodeInfo,
@@ -28,7 +28,7 @@ impl Manager {
         } else if let Some(address) = info.address()
             && let Err(e) = self.book.add(address, address, unix_now(), &mut self.rng)
         {
-            debug!(%address, error = %e, "address not taken");
+            debug!(target: LOG, %address, error = %e, "address not taken");
         }
     }
 
@@ -69,7 +69,7 @@ impl Manager {
                 for address in addresses {
                     match self.book.add(address, source, unix_now(), &mut self.rng) {
                         Ok(_) => taken.push(address),
-                        Err(e) => debug!(%address, error = %e, "address not taken"),
+                        Err(e) => debug!(target: LOG, %address, error = %e, "address not taken"),
                     }
                 }
                 // What a seed tells is used at once.

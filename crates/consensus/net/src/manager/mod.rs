@@ -42,6 +42,8 @@ use crate::{
     upgrade::UpgradeError,
 };
 
+/// The module's name in the log. Source: tendermint `node/node.go`, the logger of `p2p`.
+const LOG: &str = "tendermint/p2p";
 /// Events that wait for the user at most; beyond, peers wait.
 const EVENTS: usize = 1024;
 /// Reports of tasks that wait at most.
@@ -181,7 +183,7 @@ fn load_book(config: &NetConfig, id: PeerId, listening: Option<SocketAddr>, told
     let mut book = match &config.address_book {
         Some(path) => match AddressBook::load(path, config.address_book_strict) {
             Err(e @ crate::book::BookFileError::Content(..)) => {
-                warn!(error = %e, "the address book is damaged: starting with an empty one");
+                warn!(target: LOG, error = %e, "the address book is damaged: starting with an empty one");
                 AddressBook::new(config.address_book_strict)
             }
             other => other?,
@@ -253,7 +255,7 @@ impl Manager {
                 for address in addresses {
                     self.book.remove(&address.id);
                     if let Err(e) = self.book.add(address, source, unix_now(), &mut self.rng) {
-                        debug!(%address, error = %e, "address not taken");
+                        debug!(target: LOG, %address, error = %e, "address not taken");
                     }
                 }
             }
@@ -267,7 +269,7 @@ impl Manager {
                 drop(pending);
                 match result {
                     Ok(peer) => self.admit_inbound(remote, *peer),
-                    Err(e) => debug!(%remote, error = %e, "inbound connection refused"),
+                    Err(e) => debug!(target: LOG, %remote, error = %e, "inbound connection refused"),
                 }
             }
             Report::Dialed { id, address, result } => self.dialed(id, address, result),
@@ -290,7 +292,7 @@ impl Manager {
             self.refusal(&id, &remote)
         };
         if let Some(reason) = refused {
-            debug!(peer = %id, %remote, reason, "inbound peer refused");
+            debug!(target: LOG, peer = %id, %remote, reason, "inbound peer refused");
             return;
         }
         self.add(NetAddress::new(id, remote), peer, false);
@@ -320,7 +322,7 @@ impl Manager {
     }
 
     fn hold(&mut self, remote: NetAddress, peer: NewPeer, outbound: bool) {
-        debug!(peer = %remote.id, %remote, outbound, "both dialed: the second connection is held");
+        debug!(target: LOG, peer = %remote.id, %remote, outbound, "both dialed: the second connection is held");
         self.held.insert(remote.id);
         tokio::spawn(tasks::hold(self.wires(), remote, peer, outbound));
     }
@@ -347,14 +349,14 @@ impl Manager {
         let info = peer.info.clone();
         let entry = Peer { link: link.clone(), info: info.clone(), remote, outbound, persistent, since: Instant::now() };
         self.shared.insert(id, entry);
-        info!(peer = %id, %remote, outbound, persistent, moniker = %info.moniker, "peer connected");
+        info!(target: LOG, peer = %id, %remote, outbound, persistent, moniker = %info.moniker, "peer connected");
         self.connections.spawn(tasks::serve(self.wires(), link, peer, outbound, persistent));
         self.greet(&id, &info, outbound);
     }
 
     fn gone(&mut self, id: PeerId, reason: &Reason) {
         let Some(peer) = self.shared.remove(&id) else { return };
-        info!(peer = %id, reason = %reason, "peer gone");
+        info!(target: LOG, peer = %id, reason = %reason, "peer gone");
         self.pex.gone(&id);
         if let Some((remote, successor, outbound)) = self.successors.remove(&id)
             && !reason.is_fault()
@@ -390,7 +392,7 @@ impl Manager {
         }
         let now = unix_now();
         let until = now.saturating_add(i64::try_from(time.as_secs()).unwrap_or(i64::MAX));
-        info!(peer = %id, seconds = time.as_secs(), "peer banned");
+        info!(target: LOG, peer = %id, seconds = time.as_secs(), "peer banned");
         self.book.ban(id, until, now);
     }
 
@@ -406,7 +408,7 @@ impl Manager {
         let text = self.book.to_text();
         tokio::task::spawn_blocking(move || {
             if let Err(e) = AddressBook::write(&path, &text) {
-                warn!(error = %e, "the address book was not kept");
+                warn!(target: LOG, error = %e, "the address book was not kept");
             }
         });
     }
@@ -428,7 +430,7 @@ impl Manager {
         if let Some(path) = self.config.address_book.clone()
             && let Err(e) = AddressBook::write(&path, &self.book.to_text())
         {
-            warn!(error = %e, "the address book was not kept");
+            warn!(target: LOG, error = %e, "the address book was not kept");
         }
     }
 }

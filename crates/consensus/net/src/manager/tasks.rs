@@ -15,7 +15,7 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-use super::{Report, Shared};
+use super::{LOG, Report, Shared};
 use crate::{
     address::{NetAddress, PeerAddress},
     mux::{Link, Stop, run},
@@ -60,18 +60,18 @@ pub(super) async fn accept(listener: TcpListener, wires: Wires) {
             Ok(accepted) => accepted,
             Err(e) => {
                 // Out of file descriptors, most likely: others may become free.
-                warn!(error = %e, "accepting a connection failed");
+                warn!(target: LOG, error = %e, "accepting a connection failed");
                 sleep(Duration::from_millis(200)).await;
                 continue;
             }
         };
         let ip = remote.ip().to_canonical();
         if !wires.config.allow_duplicate_ip && wires.shared.has_ip(&ip) {
-            debug!(%remote, "inbound connection refused: a peer has the same IP address");
+            debug!(target: LOG, %remote, "inbound connection refused: a peer has the same IP address");
             continue;
         }
         let Some(pending) = wires.shared.begin(ip, per_ip) else {
-            debug!(%remote, "inbound connection refused: too many from this IP address");
+            debug!(target: LOG, %remote, "inbound connection refused: too many from this IP address");
             continue;
         };
         let wires = wires.clone();
