@@ -259,9 +259,10 @@ impl Store for BlockDb {
     }
 
     fn save_responses(&mut self, height: i64, responses: &AbciResponses) -> Result<(), Fatal> {
+        // The state machine may keep its commit while the power takes this: without the answers it could not go on.
         let mut batch = Batch::default();
         put(&mut batch, at(kind::RESPONSES, height), responses);
-        self.write(batch, Durability::Process)
+        self.write(batch, Durability::Sync)
     }
 
     fn save_applied(&mut self, state: &ChainState, committed: &[Evidence]) -> Result<(), Fatal> {

@@ -159,7 +159,7 @@ impl Node {
 
     fn create_block(&mut self, height: i64, round: i32, last_commit: Commit, queue: &mut Queue) -> Result<(), Fatal> {
         let Some(proposer) = self.rounds.as_ref().and_then(|r| r.own_address()).map(<[u8]>::to_vec) else { return Ok(()) };
-        let created = self.executor.create_proposal(&self.state, &self.mempool, &self.evidence, height, last_commit, &proposer);
+        let created = self.executor.create_proposal(&self.state, &self.mempool, &self.evidence, last_commit, &proposer);
         let (block, encoded) = created.map_err(|e| Fatal::new(format_args!("a block that was made here does not hold: {e}")))?;
         queue.push_back(rounds::Input::BlockCreated { height, round, block: Arc::new(block), encoded });
         Ok(())

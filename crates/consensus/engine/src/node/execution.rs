@@ -1,4 +1,4 @@
-//! Executes blocks, makes proposals, brings store and state machine together at the start.
+//! Makes proposals, judges blocks and executes them.
 
 use crate::{
     block::CheckedBlock,
@@ -7,12 +7,15 @@ use crate::{
     mempool::{Invalidated, Mempool, max_data_bytes},
     ports::{Application, Fatal, Store},
     proto::{AbciResponses, Commit},
-    state::{ChainState, EngineGenesis},
+    state::ChainState,
 };
 
-/// Carries blocks out on the state machine.
+/// Carries blocks out on the state machine. Source: tendermint `state/execution.go`, `BlockExecutor`.
 #[derive(Debug, Default)]
-pub(super) struct BlockExecutor;
+pub(super) struct BlockExecutor {
+    /// The block that was found valid last, by height and hash: what was verified once is not verified again.
+    valid: Option<(i64, Vec<u8>)>,
+}
 
 /// What came of a block.
 #[derive(Debug)]
@@ -23,28 +26,42 @@ pub(super) struct Done {
 }
 
 impl BlockExecutor {
+    /// Nothing was judged yet.
     pub fn new() -> Self {
-        Self
+        Self::default()
     }
+
+    /// Judges a block against the last state, with all signatures and evidence in it.
+    ///
+    /// Source: `BlockExecutor.ValidateBlock`.
     pub fn validate(
-        &self,
+        &mut self,
         store: &mut dyn Store,
         state: &ChainState,
         pool: &mut EvidencePool,
         block: &CheckedBlock,
     ) -> Result<Result<(), VerifyError>, Fatal> {
+        let this = (block.header().height, block.id().hash.clone());
+        if self.valid.as_ref() == Some(&this) {
+            return Ok(Ok(()));
+        }
         let history = StoredHistory::for_evidence(store, &block.evidence().evidence)?;
-        if let Err(e) = state.validate_block(block, &history).and_then(|c| verify_signatures(&c)) {
+        if let Err(e) = state.validate_block(block, &history).and_then(|checks| verify_signatures(&checks)) {
             return Ok(Err(e));
         }
-        pool.check(store, block.evidence())
+        let judged = pool.check(store, block.evidence())?;
+        if judged.is_ok() {
+            self.valid = Some(this);
+        }
+        Ok(judged)
     }
+
+    /// Makes a block of the evidence and transactions that wait. Source: `BlockExecutor.CreateProposalBlock`.
     pub fn create_proposal(
         &self,
         state: &ChainState,
         mempool: &Mempool,
         pool: &EvidencePool,
-        _height: i64,
         last_commit: Commit,
         proposer: &[u8],
     ) -> Result<(CheckedBlock, Vec<u8>), VerifyError> {
@@ -53,8 +70,14 @@ impl BlockExecutor {
         let max = max_data_bytes(params.block.max_bytes, size, state.validators.validators().len());
         state.make_block(mempool.reap(max, params.block.max_gas), last_commit, evidence, proposer)
     }
+
+    /// Executes the next block, keeps the state after it, and lets go of blocks that nobody needs any more.
+    ///
+    /// The state machine's answers are kept before it commits, so that they are there if only the state after is lost.
+    ///
+    /// Source: `BlockExecutor.ApplyBlock`.
     pub fn apply(
-        &self,
+        &mut self,
         app: &mut dyn Application,
         store: &mut dyn Store,
         state: &ChainState,
@@ -62,31 +85,22 @@ impl BlockExecutor {
         pool: &mut EvidencePool,
         block: &CheckedBlock,
     ) -> Result<Done, Fatal> {
+        let height = block.header().height;
         if let Err(e) = self.validate(store, state, pool, block)? {
-            return Err(Fatal::new(e));
+            return Err(Fatal::new(format_args!("block {height} was decided but does not hold: {e}")));
         }
+        self.valid = None;
         let byzantine = block.evidence().byzantine_validators();
         let responses = app.execute(block, &state.vote_infos(block), &byzantine)?;
-        store.save_responses(block.header().height, &responses)?;
+        store.save_responses(height, &responses)?;
         let commit = app.commit()?;
         let next = state.after_block(block, &responses, &commit.app_hash).map_err(Fatal::new)?;
         let invalidated = mempool.update(app, &next, block.txs(), &responses.deliver_txs)?;
         pool.update(store, &next, &block.evidence().evidence)?;
         store.save_applied(&next, &block.evidence().evidence)?;
+        if commit.retain_height > 0 {
+            store.prune(commit.retain_height)?;
+        }
         Ok(Done { state: next, responses, invalidated })
     }
-}
-
-/// The state to go on from.
-pub(super) fn handshake(app: &mut dyn Application, store: &mut dyn Store, genesis: &EngineGenesis) -> Result<ChainState, Fatal> {
-    if let Some(state) = store.chain_state()?
-        && state.last_block_height > 0
-    {
-        return Ok(state);
-    }
-    let info = app.info()?;
-    let response = app.init_chain(genesis)?;
-    let state = ChainState::from_genesis(genesis, info.app_version, &response).map_err(Fatal::new)?;
-    store.save_genesis(&state)?;
-    Ok(state)
 }

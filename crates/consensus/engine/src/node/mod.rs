@@ -8,6 +8,7 @@
 
 mod consensus;
 mod execution;
+mod handshake;
 mod peers;
 mod sync;
 mod types;
@@ -17,7 +18,8 @@ pub(crate) mod tests;
 
 use std::collections::BTreeSet;
 
-use execution::{BlockExecutor, handshake};
+use execution::BlockExecutor;
+pub use handshake::OnReplay;
 pub use types::{Applied, Effect, Input, Mode, NodeConfig, NodeEvent, Ports, SubmitError, TimerId};
 
 use crate::{
@@ -101,13 +103,24 @@ fn needs_state(ports: &Ports, genesis: &EngineGenesis) -> Result<bool, Fatal> {
 impl Node {
     /// Starts a node on what its disk holds: brings store and state machine together, reads the log, and begins to sync or to
     /// take part. Gives what is to be done first.
-    pub fn start(now: Timestamp, config: NodeConfig, mut ports: Ports, genesis: &EngineGenesis) -> Result<(Self, Vec<Effect>), Fatal> {
+    pub fn start(now: Timestamp, config: NodeConfig, ports: Ports, genesis: &EngineGenesis) -> Result<(Self, Vec<Effect>), Fatal> {
+        Self::start_watched(now, config, ports, genesis, &mut |_, _| {})
+    }
+
+    /// Like [`Node::start`], for a user who wants to hear of blocks that have to be executed again.
+    pub fn start_watched(
+        now: Timestamp,
+        config: NodeConfig,
+        mut ports: Ports,
+        genesis: &EngineGenesis,
+        on_replay: OnReplay<'_>,
+    ) -> Result<(Self, Vec<Effect>), Fatal> {
         let restore = config.state_sync.is_some() && needs_state(&ports, genesis)?;
         let state = if restore {
             // The state machine is left empty for the state of others.
             ChainState::from_genesis(genesis, 0, &InitChainResponse::default()).map_err(Fatal::new)?
         } else {
-            handshake(ports.app.as_mut(), ports.store.as_mut(), genesis)?
+            handshake::handshake(ports.app.as_mut(), ports.store.as_mut(), genesis, on_replay)?
         };
         let mempool = Mempool::new(config.mempool.clone(), &state);
         let evidence = EvidencePool::new(&state, ports.store.as_mut())?;
