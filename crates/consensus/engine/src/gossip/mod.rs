@@ -29,7 +29,7 @@ use crate::{
     votes::{HeightVoteSet, VoteSet},
 };
 
-/// After how long votes and parts of others are passed on, in nanoseconds.
+/// How often votes and parts of others are passed on, in nanoseconds. A vote waits for at least this time.
 pub const FORWARD_DELAY: i64 = 25_000_000;
 /// How often a node that does not get on asks its peers what they have, in nanoseconds.
 ///
@@ -99,6 +99,10 @@ pub struct Gossip {
     random: u64,
     forward_due: bool,
     query_due: bool,
+    /// Votes of others that came since something was passed on: height, round, kind, place.
+    young: Vec<(i64, i32, i32, usize)>,
+    /// The height that this node works on, and since when.
+    height: (i64, Timestamp),
     /// Height and round of the last proposal that this node made.
     own_proposal: Option<(i64, i32)>,
     /// Where this node stood when it last asked its peers, and how many times in a row it was there.
@@ -178,7 +182,13 @@ impl Gossip {
                 self.forward_due |= state.apply_new_round_step(&m);
             }
             ConsensusMessage::NewValidBlock(m) => self.forward_due |= state.apply_new_valid_block(&m),
-            ConsensusMessage::HasVote(m) => state.apply_has_vote(&m),
+            ConsensusMessage::HasVote(m) => {
+                if let Some(view) = view {
+                    state.ensure_votes(view.step.height, view.validators());
+                    state.ensure_votes(view.step.height.saturating_sub(1), view.last_commit.map_or(0, VoteSet::len));
+                }
+                state.apply_has_vote(&m);
+            }
             ConsensusMessage::VoteSetMaj23(m) => {
                 if view.is_some_and(|v| v.step.height == m.height) {
                     return Ok(Received::Majority { height: m.height, round: m.round, kind: m.r#type, block_id: m.block_id });
@@ -232,6 +242,9 @@ impl Gossip {
 
     /// Tells all peers where this node stands now.
     pub fn new_step(&mut self, step: &RoundStepInfo, now: Timestamp, out: &mut Outbox) {
+        if step.height != self.height.0 {
+            self.height = (step.height, now);
+        }
         let bytes: Arc<[u8]> = step_message(step, now).into();
         for (id, peer) in &mut self.peers {
             peer.step_waits = !out.try_send(*id, ChannelId::STATE, Arc::clone(&bytes));
@@ -269,6 +282,9 @@ impl Gossip {
             }
         }
         self.forward_due = true;
+        if let (Some(_), Ok(index)) = (from, usize::try_from(vote.validator_index)) {
+            self.young.push((vote.height, vote.round, vote.r#type, index));
+        }
         from.and_then(|id| self.peers.get_mut(&id)).is_some_and(|p| p.state.was_useful(true))
     }
 

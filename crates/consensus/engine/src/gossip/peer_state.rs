@@ -131,11 +131,10 @@ impl PeerState {
         }
     }
 
-    /// Source: tendermint `consensus/reactor.go`, `PeerState.ApplyHasVoteMessage`.
+    /// Source: tendermint `consensus/reactor.go`, `PeerState.ApplyHasVoteMessage`. Late precommits of the last height count
+    /// too; the original passes them over, and sends them again.
     pub fn apply_has_vote(&mut self, m: &HasVoteMessage) {
-        if self.height == m.height {
-            self.mark(m.height, m.round, m.r#type, m.index);
-        }
+        self.mark(m.height, m.round, m.r#type, m.index);
     }
 
     /// Takes over which votes for a block the peer has; `ours` are those that this node has for it, none for another height.

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Gossip, PART_RECEIVERS, PeerState, STALLS_TO_REPEAT, View, block_message, next_random, outbox::Outbox, step_message};
+use super::{
+    FORWARD_DELAY, Gossip, PART_RECEIVERS, PeerState, STALLS_TO_REPEAT, View, block_message, next_random, outbox::Outbox, step_message,
+};
 use crate::{
     bits::BitArray,
     messages::{
@@ -16,6 +18,9 @@ use crate::{
 
 /// Messages with the parts of the block at hand, which many peers get.
 type PartBytes = BTreeMap<u32, Arc<[u8]>>;
+
+/// Votes that are not passed on yet.
+type Young<'a> = &'a [(i64, i32, i32, usize)];
 
 /// A message with a vote.
 pub(super) struct VoteBytes(Arc<[u8]>);
@@ -52,11 +57,15 @@ struct Offer<'a> {
 }
 
 /// Sends the votes of a set that a peer does not have. Source: tendermint `consensus/reactor.go`, `PeerState.PickVoteToSend`.
-fn send_set(id: PeerId, peer: &mut PeerState, set: &VoteSet, random: &mut u64, out: &mut Outbox) {
+fn send_set(id: PeerId, peer: &mut PeerState, set: &VoteSet, young: Young<'_>, random: &mut u64, out: &mut Outbox) {
     let kind = set.kind();
+    let mut have = set.bits();
+    for (.., index) in young.iter().filter(|(h, r, k, _)| (*h, *r, *k) == (set.height(), set.round(), kind)) {
+        have.set(*index, false);
+    }
     let vote = |index: usize| set.vote(index).map(|v| v.as_ref().clone());
     let is_commit = kind == SignedMsgType::PRECOMMIT && set.majority().is_some();
-    let offer = Offer { height: set.height(), round: set.round(), kind, is_commit, have: set.bits(), vote: &vote };
+    let offer = Offer { height: set.height(), round: set.round(), kind, is_commit, have, vote: &vote };
     send_offer(id, peer, &offer, random, out);
 }
 
@@ -120,6 +129,7 @@ fn send_votes(
     store: &dyn Store,
     id: PeerId,
     peer: &mut PeerState,
+    young: Young<'_>,
     random: &mut u64,
     out: &mut Outbox,
 ) -> Result<(), Fatal> {
@@ -145,11 +155,11 @@ fn send_votes(
             sets.push(view.votes.prevotes(pol_round));
         }
         for set in sets.into_iter().flatten() {
-            send_set(id, peer, set, random, out);
+            send_set(id, peer, set, young, random, out);
         }
     } else if peer.height.checked_add(1) == Some(view.step.height) {
         if let Some(last) = view.last_commit {
-            send_set(id, peer, last, random, out);
+            send_set(id, peer, last, &[], random, out);
         }
     } else if peer.height < view.step.height && is_stored(store, peer.height) && out.has_room(&id, ChannelId::VOTE) {
         if let Some(commit) = store.commit(peer.height)? {
@@ -262,16 +272,17 @@ impl Gossip {
     }
 
     /// Sends a peer, after a message from it, what cannot wait: all that it lacks if it is behind, else what this node made.
-    pub fn respond(&mut self, view: &View<'_>, store: &dyn Store, peer: PeerId, out: &mut Outbox) -> Result<(), Fatal> {
+    pub fn respond(&mut self, view: &View<'_>, store: &dyn Store, now: Timestamp, peer: PeerId, out: &mut Outbox) -> Result<(), Fatal> {
         let here = (view.step.height, view.step.round);
         let own_block = self.own_proposal == Some(here);
+        let on_our_heels = self.is_on_our_heels(view, now, peer);
         let Some(known) = self.peers.get_mut(&peer) else { return Ok(()) };
         let state = &mut known.state;
-        if state.height == 0 {
+        if state.height == 0 || on_our_heels {
             return Ok(());
         }
         if state.height < view.step.height {
-            send_votes(view, store, peer, state, &mut self.random, out)?;
+            send_votes(view, store, peer, state, &[], &mut self.random, out)?;
             return send_old_parts(view, store, peer, state, &mut self.random, out);
         }
         if state.height > view.step.height {
@@ -293,9 +304,16 @@ impl Gossip {
         Ok(())
     }
 
+    /// Whether a peer works on the height that this node has only just left: it will soon be through by itself.
+    fn is_on_our_heels(&self, view: &View<'_>, now: Timestamp, peer: PeerId) -> bool {
+        let (height, since) = self.height;
+        let behind = view.step.height.saturating_sub(self.peer_height(&peer));
+        behind == 1 && height == view.step.height && now.nanos_since(&since) < FORWARD_DELAY
+    }
+
     /// Sends a peer all that it lacks, now that there is room for more.
     pub fn has_room(&mut self, view: &View<'_>, store: &dyn Store, now: Timestamp, peer: PeerId, out: &mut Outbox) -> Result<(), Fatal> {
-        self.send_all(view, store, now, peer, &mut PartBytes::new(), true, out).map(|_| ())
+        self.send_all(view, store, now, peer, &mut PartBytes::new(), true, &[], out).map(|_| ())
     }
 
     /// Passes on to all peers what they lack.
@@ -308,9 +326,11 @@ impl Gossip {
         }
         let mut cache = PartBytes::new();
         let mut receivers = 0usize;
+        let young = std::mem::take(&mut self.young);
+        self.forward_due |= !young.is_empty();
         for id in ids {
             let with_parts = receivers < PART_RECEIVERS;
-            if self.send_all(view, store, now, id, &mut cache, with_parts, out)? {
+            if self.send_all(view, store, now, id, &mut cache, with_parts, &young, out)? {
                 receivers = receivers.saturating_add(1);
                 self.forward_due |= !with_parts;
             }
@@ -328,8 +348,10 @@ impl Gossip {
         id: PeerId,
         cache: &mut PartBytes,
         with_parts: bool,
+        young: Young<'_>,
         out: &mut Outbox,
     ) -> Result<bool, Fatal> {
+        let on_our_heels = self.is_on_our_heels(view, now, id);
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(false) };
         if peer.step_waits {
             peer.step_waits = !out.try_send(id, ChannelId::STATE, step_message(&view.step, now));
@@ -339,13 +361,17 @@ impl Gossip {
         {
             peer.block_waits = Some(block);
         }
+        if on_our_heels {
+            self.forward_due = true;
+            return Ok(false);
+        }
         let state = &mut peer.state;
         send_proposal(view, id, state, out);
         let lacks_parts = missing_parts(view, state).is_some();
         if with_parts {
             send_parts(view, id, state, cache, &mut self.random, out);
         }
-        send_votes(view, store, id, state, &mut self.random, out)?;
+        send_votes(view, store, id, state, young, &mut self.random, out)?;
         send_old_parts(view, store, id, state, &mut self.random, out)?;
         Ok(lacks_parts)
     }

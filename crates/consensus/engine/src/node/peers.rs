@@ -114,7 +114,7 @@ impl Node {
         }
         if moves {
             if let Some(rounds) = &self.rounds {
-                self.gossip.respond(&view(rounds), self.ports.store.as_ref(), peer, &mut self.outbox)?;
+                self.gossip.respond(&view(rounds), self.ports.store.as_ref(), now, peer, &mut self.outbox)?;
             }
             self.send_pools(peer);
         }

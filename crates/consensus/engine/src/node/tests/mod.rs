@@ -281,3 +281,20 @@ fn a_node_that_finds_no_snapshot_says_so_and_stops() {
     let end = net.nodes[4].as_mut().unwrap().handle(time, Input::Timer(TimerId::StateSync)).unwrap_err();
     assert!(end.0.contains("no snapshot could be restored"), "{end}");
 }
+
+#[test]
+fn votes_hardly_come_twice_in_a_full_mesh() {
+    let mut net = Network::new(12, 12);
+    (0..12).for_each(|i| net.start(i));
+    net.reaches(2, 60_000 * MS);
+    let (from, before) = (net.height(0), net.sent.clone());
+    net.reaches(12, 60_000 * MS);
+    let blocks = usize::try_from(net.height(0) - from).unwrap();
+    let count = |channel| net.sent[&channel].0 - before[&channel].0;
+    // Two votes of each node to each other.
+    let needed = blocks * 2 * 12 * 11;
+    let votes = count(ChannelId::VOTE);
+    assert!(votes < needed * 3 / 2, "{votes} of {needed}");
+    // The proposal and the one part, to each once.
+    assert!(count(ChannelId::DATA) < blocks * 2 * 11 * 3 / 2);
+}
