@@ -675,3 +675,24 @@ fn rounds_skipped_at_once_have_the_proposer_of_the_last() {
     let expected = h.rounds.state().validators.advanced(2);
     assert_eq!(h.rounds.validators().proposer(), expected.proposer());
 }
+
+#[cfg(feature = "planted-bugs")]
+#[test]
+fn a_forgotten_lock_lets_the_node_prevote_another_block() {
+    for (planted, round) in [(None, 0), (Some(crate::planted::PlantedBug::LockForgottenOnRestart), -1)] {
+        let genesis = Genesis::new(&[10; 4]);
+        let me = genesis.proposer(&genesis.state, 3);
+        let mut h = Harness::with(genesis, me, RoundsConfig { planted, ..Default::default() });
+        h.begin();
+        let block = h.block(0, 1);
+        let id = block.block.id().clone();
+        h.propose(0, -1, &block);
+        h.votes(2, PREVOTE, 0, &id);
+        h.restart();
+        assert_eq!(h.rounds.locked_round(), round);
+        next_round(&mut h, 0);
+        let other = h.block(1, 2);
+        h.propose(1, -1, &other);
+        assert_eq!(h.last_vote().unwrap().2 == id, planted.is_none());
+    }
+}
