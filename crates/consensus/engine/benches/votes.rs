@@ -1,5 +1,7 @@
 //! How long it takes to add a vote, with its signature, among 100 validators.
 
+#![allow(missing_docs, reason = "what the macros of the library make")]
+
 use std::{hint::black_box, sync::Arc};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
