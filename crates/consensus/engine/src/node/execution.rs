@@ -15,6 +15,9 @@ use crate::{
 pub(super) struct BlockExecutor {
     /// The block that was found valid last, by height and hash: what was verified once is not verified again.
     valid: Option<(i64, Vec<u8>)>,
+    /// A bug to show.
+    #[cfg(feature = "planted-bugs")]
+    pub planted: Option<crate::planted::PlantedBug>,
 }
 
 /// What came of a block.
@@ -43,6 +46,10 @@ impl BlockExecutor {
     ) -> Result<Result<(), VerifyError>, Fatal> {
         let this = (block.header().height, block.id().hash.clone());
         if self.valid.as_ref() == Some(&this) {
+            return Ok(Ok(()));
+        }
+        #[cfg(feature = "planted-bugs")]
+        if self.planted == Some(crate::planted::PlantedBug::EvidenceNotChecked) && !block.evidence().evidence.is_empty() {
             return Ok(Ok(()));
         }
         let history = StoredHistory::for_evidence(store, &block.evidence().evidence)?;

@@ -150,6 +150,10 @@ impl Node {
             evidence_set: false,
             effects: Vec::new(),
         };
+        #[cfg(feature = "planted-bugs")]
+        {
+            node.executor.planted = node.config.rounds.planted;
+        }
         if restore {
             node.start_state_sync(now);
         } else if node.config.sync_blocks && !node.is_only_validator() {

@@ -31,6 +31,9 @@ pub(crate) struct Disk {
     state: Option<ChainState>,
     /// The state after each block.
     states: BTreeMap<i64, ChainState>,
+    responses: BTreeMap<i64, AbciResponses>,
+    /// How many writes succeed before the power fails; none for ever.
+    pub(crate) fuse: Option<u32>,
     /// The commit of a restored state.
     restored: Option<Commit>,
     blocks: BTreeMap<i64, (Vec<u8>, BlockMeta, Commit)>,
@@ -51,11 +54,26 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Fails if the power does.
+    fn power(&self) -> Result<(), Fatal> {
+        self.with(|d| match &mut d.fuse {
+            Some(0) => Err(Fatal::new("power failure")),
+            Some(n) => {
+                *n -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        })
+    }
+}
+
 impl Store for Shared {
     fn chain_state(&self) -> Result<Option<ChainState>, Fatal> {
         Ok(self.with(|d| d.state.clone()))
     }
     fn save_genesis(&mut self, state: &ChainState) -> Result<(), Fatal> {
+        self.power()?;
         self.with(|d| {
             d.validators.insert(state.next_height(), state.validators.as_ref().clone());
             d.state = Some(state.clone());
@@ -66,15 +84,19 @@ impl Store for Shared {
         self.with(|d| (d.blocks.keys().next().copied().unwrap_or(0), d.blocks.keys().last().copied().unwrap_or(0)))
     }
     fn save_block(&mut self, block: &CheckedBlock, encoded: &[u8], seen_commit: &Commit) -> Result<(), Fatal> {
+        self.power()?;
         let header = block.header();
         let meta = BlockMeta { block_id: block.id().clone(), block_size: encoded.len() as i64, header: header.clone(), num_txs: 0 };
         self.with(|d| d.blocks.insert(header.height, (encoded.to_vec(), meta, seen_commit.clone())));
         Ok(())
     }
-    fn save_responses(&mut self, _: i64, _: &AbciResponses) -> Result<(), Fatal> {
+    fn save_responses(&mut self, height: i64, responses: &AbciResponses) -> Result<(), Fatal> {
+        self.power()?;
+        self.with(|d| d.responses.insert(height, responses.clone()));
         Ok(())
     }
     fn save_applied(&mut self, state: &ChainState, committed: &[Evidence]) -> Result<(), Fatal> {
+        self.power()?;
         self.with(|d| {
             d.validators.insert(state.next_height(), state.validators.as_ref().clone());
             d.state = Some(state.clone());
@@ -120,8 +142,8 @@ impl Store for Shared {
     fn params(&self, _: i64) -> Result<Option<ConsensusParams>, Fatal> {
         Ok(None)
     }
-    fn responses(&self, _: i64) -> Result<Option<AbciResponses>, Fatal> {
-        Ok(None)
+    fn responses(&self, height: i64) -> Result<Option<AbciResponses>, Fatal> {
+        Ok(self.with(|d| d.responses.get(&height).cloned()))
     }
     fn prune(&mut self, _: i64) -> Result<u64, Fatal> {
         Ok(0)
@@ -130,6 +152,7 @@ impl Store for Shared {
         Ok(self.with(|d| d.evidence.values().cloned().collect()))
     }
     fn add_evidence(&mut self, evidence: &Evidence) -> Result<(), Fatal> {
+        self.power()?;
         self.with(|d| d.evidence.insert(evidence.hash(), evidence.clone()));
         Ok(())
     }
@@ -144,6 +167,7 @@ impl Store for Shared {
 
 impl Wal for Shared {
     fn write(&mut self, record: &[u8], _: bool) -> Result<(), Fatal> {
+        self.power()?;
         self.with(|d| d.log.push(record.to_vec()));
         Ok(())
     }
@@ -178,6 +202,7 @@ impl Application for Counter {
     }
     fn commit(&mut self) -> Result<AppCommit, Fatal> {
         let (height, count) = self.next.take().ok_or_else(|| Fatal::new("nothing was executed"))?;
+        self.disk.power()?;
         let app_hash = count.to_be_bytes().to_vec();
         self.disk.with(|d| d.app = AppInfo { last_height: height, app_hash: app_hash.clone(), app_version: 0 });
         Ok(AppCommit { app_hash, retain_height: 0 })
@@ -217,6 +242,7 @@ pub(crate) struct Key {
 
 impl Key {
     fn sign(&self, step: (i64, i32, i32), bytes: &[u8], content: Vec<u8>) -> Result<Vec<u8>, SignError> {
+        self.disk.power()?;
         let before = self.disk.with(|d| d.signed.insert(step, content.clone()));
         if before.is_some_and(|b| b != content) {
             return Err(SignError::Refused(format!("something else was signed at {step:?}")));
@@ -287,6 +313,7 @@ pub(crate) struct Network {
     pub(crate) fired: BTreeMap<TimerId, usize>,
     /// Bytes sent to peers that are none of the nodes and take nothing.
     pub(crate) to_strangers: usize,
+    pub(crate) power_failures: usize,
     pub(crate) config: NodeConfig,
 }
 
@@ -311,6 +338,7 @@ impl Network {
             sent: BTreeMap::new(),
             fired: BTreeMap::new(),
             to_strangers: 0,
+            power_failures: 0,
             config: NodeConfig { rounds, sync_blocks: false, ..Default::default() },
             keys,
         }
@@ -411,8 +439,16 @@ impl Network {
     pub(crate) fn give(&mut self, node: usize, input: Input) {
         let now = self.time();
         if let Some(n) = &mut self.nodes[node] {
-            let effects = n.handle(now, input).unwrap();
-            self.carry_out(node, effects);
+            match n.handle(now, input) {
+                Ok(effects) => self.carry_out(node, effects),
+                Err(e) => {
+                    assert_eq!(e.0, "power failure");
+                    self.disks[node].with(|d| d.fuse = None);
+                    self.power_failures += 1;
+                    self.crash(node);
+                    self.start(node);
+                }
+            }
         }
     }
 

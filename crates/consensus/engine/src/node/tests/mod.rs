@@ -298,3 +298,24 @@ fn votes_hardly_come_twice_in_a_full_mesh() {
     // The proposal and the one part, to each once.
     assert!(count(ChannelId::DATA) < blocks * 2 * 11 * 3 / 2);
 }
+
+#[test]
+fn power_may_fail_at_every_write() {
+    let mut net = Network::new(4, 4);
+    (0..4).for_each(|i| net.start(i));
+    net.reaches(2, 60_000 * MS);
+    for writes in 0..60 {
+        // Two of the four at once, so that nothing is decided without those that come back.
+        for node in [writes as usize % 4, (writes as usize + 1) % 4] {
+            net.disks[node].with(|d| d.fuse = Some(writes));
+        }
+        net.give(2, Input::SubmitTx { id: 1, tx: vec![1, writes as u8] });
+        let failed = net.power_failures + 2;
+        assert!(net.run(60_000 * MS, |n| n.power_failures == failed), "{writes}");
+    }
+    let height = (0..4).map(|i| net.height(i)).max().unwrap();
+    net.reaches(height + 3, 60_000 * MS);
+    let refused: Vec<_> = net.events.iter().flatten().filter(|e| matches!(e, NodeEvent::Halted(_))).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+    assert_eq!(net.dropped, []);
+}
