@@ -343,7 +343,12 @@ impl Store for BlockDb {
         }
         let retain = retain_height.min(before.height);
         let stored = |record: Option<i64>| record.filter(|at| *at < retain).unwrap_or_default();
-        let kept_validators = stored(self.record::<ValidatorsRecord>(&at(kind::VALIDATORS, retain))?.map(|r| r.stored_at));
+        // A height that has a whole set may not be the one that later heights refer to: the first two heights both have one.
+        let validators_at = |height| self.record::<ValidatorsRecord>(&at(kind::VALIDATORS, height));
+        let kept_validators = match stored(validators_at(retain)?.map(|r| r.stored_at)) {
+            0 => stored(validators_at(retain.saturating_add(1))?.map(|r| r.stored_at)),
+            found => found,
+        };
         let kept_params = stored(self.record::<ParamsRecord>(&at(kind::PARAMS, retain))?.map(|r| r.stored_at));
         let mut next = before.base;
         while next < retain {
