@@ -20,6 +20,9 @@ use crate::{
     validator_set::{ValidatorSet, from_updates},
 };
 
+/// Name of the signatures of the commit in a block.
+pub(crate) const LAST_COMMIT_FIELD: &str = "last_commit.signatures";
+
 /// A genesis document as the consensus engine sees it. Source: tendermint `types/genesis.go`, `GenesisDoc`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EngineGenesis {
@@ -199,7 +202,7 @@ impl ChainState {
             chain_id: &self.chain_id,
             block_id: &self.last_block_id,
             height: self.last_block_height,
-            field: "last_commit.signatures",
+            field: LAST_COMMIT_FIELD,
         };
         self.last_validators.verify_commit(target, commit).map_err(|e| e.inside("block"))
     }

@@ -12,7 +12,7 @@ use crate::{
     block::CheckedBlock,
     commit::{CommitTarget, SignatureCheck},
     proto::{BlockId, Commit},
-    state::ChainState,
+    state::{ChainState, LAST_COMMIT_FIELD},
     validator_set::ValidatorSet,
 };
 
@@ -182,7 +182,7 @@ impl Pipeline {
             && let (Some(held), Some(carrier)) = (pool.get(height), pool.get(height.saturating_add(1)))
         {
             let commit = carrier.block.last_commit();
-            let target = CommitTarget { chain_id: &state.chain_id, block_id: &commit.block_id, height, field: "last_commit.signatures" };
+            let target = CommitTarget { chain_id: &state.chain_id, block_id: &commit.block_id, height, field: LAST_COMMIT_FIELD };
             let start = checks.len();
             match now.verify_commit(target, commit) {
                 Ok(more) => checks.extend(more),

@@ -181,7 +181,7 @@ impl Node {
             self.ports.store.save_block(&block, encoded, seen_commit)?;
         }
         self.ports.wal.write(&WalRecord::EndHeight(height).encode(now), true)?;
-        self.apply(block)?;
+        self.apply(block, false)?;
         queue.push_back(rounds::Input::Applied { state: Box::new(self.state.clone()) });
         if self.mempool.take_available() {
             queue.push_back(rounds::Input::TxsAvailable);
@@ -189,8 +189,8 @@ impl Node {
         Ok(())
     }
 
-    /// Executes a block that is kept.
-    pub(super) fn apply(&mut self, block: Arc<CheckedBlock>) -> Result<(), Fatal> {
+    /// Executes a block that is kept. The signatures of the commit in it need not be verified again if they were.
+    pub(super) fn apply(&mut self, block: Arc<CheckedBlock>, last_commit_verified: bool) -> Result<(), Fatal> {
         let done = self.executor.apply(
             self.ports.app.as_mut(),
             self.ports.store.as_mut(),
@@ -198,6 +198,7 @@ impl Node {
             &mut self.mempool,
             &mut self.evidence,
             &block,
+            last_commit_verified,
         )?;
         self.state = done.state;
         let app_hash = self.state.app_hash.clone();

@@ -7,7 +7,7 @@ use crate::{
     mempool::{Invalidated, Mempool, max_data_bytes},
     ports::{Application, Fatal, Store},
     proto::{AbciResponses, Commit},
-    state::ChainState,
+    state::{ChainState, LAST_COMMIT_FIELD},
 };
 
 /// Carries blocks out on the state machine. Source: tendermint `state/execution.go`, `BlockExecutor`.
@@ -44,6 +44,17 @@ impl BlockExecutor {
         pool: &mut EvidencePool,
         block: &CheckedBlock,
     ) -> Result<Result<(), VerifyError>, Fatal> {
+        self.check(store, state, pool, block, false)
+    }
+
+    fn check(
+        &mut self,
+        store: &mut dyn Store,
+        state: &ChainState,
+        pool: &mut EvidencePool,
+        block: &CheckedBlock,
+        last_commit_verified: bool,
+    ) -> Result<Result<(), VerifyError>, Fatal> {
         let this = (block.header().height, block.id().hash.clone());
         if self.valid.as_ref() == Some(&this) {
             return Ok(Ok(()));
@@ -53,7 +64,11 @@ impl BlockExecutor {
             return Ok(Ok(()));
         }
         let history = StoredHistory::for_evidence(store, &block.evidence().evidence)?;
-        if let Err(e) = state.validate_block(block, &history).and_then(|checks| verify_signatures(&checks)) {
+        let checked = state.validate_block(block, &history).and_then(|mut signatures| {
+            signatures.retain(|s| !last_commit_verified || s.field != LAST_COMMIT_FIELD);
+            verify_signatures(&signatures)
+        });
+        if let Err(e) = checked {
             return Ok(Err(e));
         }
         let judged = pool.check(store, block.evidence())?;
@@ -82,6 +97,8 @@ impl BlockExecutor {
     ///
     /// The state machine's answers are kept before it commits, so that they are there if only the state after is lost.
     ///
+    /// Where the signatures of the commit in it were verified, they are not verified again.
+    ///
     /// Source: `BlockExecutor.ApplyBlock`.
     pub fn apply(
         &mut self,
@@ -91,9 +108,10 @@ impl BlockExecutor {
         mempool: &mut Mempool,
         pool: &mut EvidencePool,
         block: &CheckedBlock,
+        last_commit_verified: bool,
     ) -> Result<Done, Fatal> {
         let height = block.header().height;
-        if let Err(e) = self.validate(store, state, pool, block)? {
+        if let Err(e) = self.check(store, state, pool, block, last_commit_verified)? {
             return Err(Fatal::new(format_args!("block {height} was decided but does not hold: {e}")));
         }
         self.valid = None;

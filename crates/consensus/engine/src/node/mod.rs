@@ -56,6 +56,8 @@ pub struct Node {
     evidence_reactor: EvidenceReactor,
     /// While it restores a state.
     state_sync: Option<StateSync>,
+    /// The next chunk of that state, which waits for its turn.
+    chunk: Option<(u32, Vec<u8>)>,
     server: BlockServer,
     snapshots: SnapshotServer,
     /// The next block of block sync, which waits for its turn.
@@ -140,6 +142,7 @@ impl Node {
             mempool_reactor: MempoolReactor::default(),
             evidence_reactor: EvidenceReactor::default(),
             state_sync: None,
+            chunk: None,
             server: BlockServer::default(),
             snapshots: SnapshotServer::default(),
             proven: None,
@@ -220,7 +223,10 @@ impl Node {
             }
             TimerId::BlockSync => self.tick_block_sync(now),
             TimerId::StateSync => self.tick_state_sync(now),
-            TimerId::Apply => self.apply_proven(now),
+            TimerId::Apply => {
+                self.apply_chunk(now)?;
+                self.apply_proven(now)
+            }
         }
     }
 

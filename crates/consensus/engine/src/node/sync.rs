@@ -61,9 +61,9 @@ impl Node {
     /// Keeps and executes the next block. Source: tendermint `blockchain/v0/reactor.go`, `BlockchainReactor.poolRoutine`.
     pub(super) fn apply_proven(&mut self, now: Timestamp) -> Result<(), Fatal> {
         let Some(proven) = self.proven.take() else { return Ok(()) };
-        let ProvenBlock { block, encoded, commit, .. } = *proven;
+        let ProvenBlock { block, encoded, commit, last_commit_verified } = *proven;
         self.ports.store.save_block(&block, &encoded, &commit)?;
-        self.apply(Arc::new(block))?;
+        self.apply(Arc::new(block), last_commit_verified)?;
         self.block_sync_input(now, blocksync::Input::Applied(self.state.clone()))
     }
 
@@ -97,16 +97,28 @@ impl Node {
                         queue.push_back(statesync::Input::Offered(self.ports.app.offer_snapshot(&snapshot, &app_hash)?));
                     }
                     statesync::Effect::ApplyChunk { index, chunk } => {
-                        queue.push_back(statesync::Input::ChunkApplied(self.ports.app.apply_chunk(index, &chunk)?));
+                        // One at a time, so that messages are not left lying for long.
+                        self.chunk = Some((index, chunk));
+                        self.effects.push(Effect::SetTimer { id: TimerId::Apply, after: 0 });
                     }
                     statesync::Effect::CheckApp => queue.push_back(statesync::Input::App(self.ports.app.info()?)),
                     statesync::Effect::Done { state, commit } => return self.restored(now, *state, &commit),
-                    statesync::Effect::GiveUp { reason } => return Err(Fatal::new(format_args!("state sync gives up: {reason}"))),
+                    statesync::Effect::GiveUp { reason } => {
+                        let hint = "start again to try again, or disable consensus.tendermint.state_sync to fetch every block";
+                        return Err(Fatal::new(format_args!("state sync gives up: {reason}; {hint}")));
+                    }
                     statesync::Effect::Progress(progress) => self.event(NodeEvent::StateSync(progress)),
                 }
             }
         }
         Ok(())
+    }
+
+    /// Hands the next chunk to the state machine.
+    pub(super) fn apply_chunk(&mut self, now: Timestamp) -> Result<(), Fatal> {
+        let Some((index, chunk)) = self.chunk.take() else { return Ok(()) };
+        let answer = self.ports.app.apply_chunk(index, &chunk)?;
+        self.state_sync_input(now, statesync::Input::ChunkApplied(answer))
     }
 
     /// Goes on from a restored state. Source: tendermint `node/node.go`, `startStateSync`.
