@@ -28,6 +28,7 @@ fn place(index: usize) -> (usize, u64) {
     (index / 64, 1u64.wrapping_shl(u32::try_from(index % 64).unwrap_or_default()))
 }
 
+#[allow(clippy::len_without_is_empty, reason = "empty could mean without bits, or without bits that are set")]
 impl BitArray {
     /// All bits unset.
     pub fn new(bits: usize) -> Self {
@@ -59,13 +60,13 @@ impl BitArray {
         BitArrayMessage { bits: i64::try_from(self.bits).unwrap_or(i64::MAX), elems: self.elems.clone() }
     }
 
-    /// Count of bits.
+    /// Count of bits, set or not.
     pub fn len(&self) -> usize {
         self.bits
     }
 
     /// Whether no bit is set.
-    pub fn is_empty(&self) -> bool {
+    pub fn is_zero(&self) -> bool {
         self.elems.iter().all(|e| *e == 0)
     }
 
@@ -177,7 +178,7 @@ mod tests {
         assert_eq!(a.sub(&b).ones().collect::<Vec<_>>(), [0, 69]);
         assert_eq!(b.not().count_ones(), 63);
         assert!(a.or(&a.not()).is_full());
-        assert!(a.and(&a.not()).is_empty());
+        assert!(a.and(&a.not()).is_zero());
         assert_eq!(a.pick(6), Some(64));
         assert_eq!(BitArray::new(5).pick(6), None);
     }

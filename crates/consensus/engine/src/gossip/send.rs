@@ -204,7 +204,7 @@ fn missing_parts(view: &View<'_>, peer: &PeerState) -> Option<BitArray> {
     if *ours.header() != peer.part_set_header {
         return None;
     }
-    Some(ours.bits().sub(theirs)).filter(|missing| !missing.is_empty())
+    Some(ours.bits().sub(theirs)).filter(|missing| !missing.is_zero())
 }
 
 /// Sends a peer parts of the block at hand.

@@ -85,7 +85,7 @@ fn precommits_become_the_last_commit_of_the_next_height() {
     other.apply_new_round_step(&says(6, 0, RoundStep::NEW_HEIGHT, 0));
     assert_eq!(other.votes(5, 0, SignedMsgType::PRECOMMIT), None);
     other.ensure_votes(5, 4);
-    assert!(other.votes(5, 0, SignedMsgType::PRECOMMIT).unwrap().is_empty());
+    assert!(other.votes(5, 0, SignedMsgType::PRECOMMIT).unwrap().is_zero());
 }
 
 #[test]

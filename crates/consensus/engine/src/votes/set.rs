@@ -82,6 +82,7 @@ pub struct VoteSet {
     pub(crate) planted: Option<crate::planted::PlantedBug>,
 }
 
+#[allow(clippy::len_without_is_empty, reason = "empty could mean without validators, or without votes")]
 impl VoteSet {
     /// An empty set for votes of `kind`, a [`SignedMsgType`].
     pub fn new(chain_id: Arc<str>, height: i64, round: i32, kind: i32, validators: Arc<ValidatorSet>) -> Self {
@@ -140,11 +141,6 @@ impl VoteSet {
     /// Count of validators.
     pub fn len(&self) -> usize {
         self.votes.len()
-    }
-
-    /// Whether there is no vote.
-    pub fn is_empty(&self) -> bool {
-        self.sum == 0
     }
 
     /// Who may vote.
