@@ -1,13 +1,19 @@
 //! The node as a whole: what is started, in which order, and how it ends.
 
+mod api;
+mod engine;
+mod full;
+mod light;
 mod net;
 mod paths;
 mod prepare;
 mod seed;
+mod signer;
 mod stop;
+mod workers;
 
 pub use paths::Paths;
-pub use prepare::{Network, Prepared, StartError, prepare};
+pub use prepare::{Prepared, StartError, prepare};
 pub use stop::{Stop, Stopper, stop};
 
 use crate::{
@@ -29,7 +35,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
         stopper.on_signals().map_err(|e| StartError(format!("signals: {e}")))?;
         match prepared.settings.mode {
             Mode::Seed => seed::run(&prepared, &mut stop).await,
-            Mode::Full | Mode::Archive => Err(StartError("the consensus engine is not connected yet".to_owned())),
+            Mode::Full | Mode::Archive => full::run(prepared, stopper, &mut stop).await,
         }
     })
 }

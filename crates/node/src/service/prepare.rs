@@ -6,10 +6,8 @@ use std::{
     path::Path,
 };
 
+use oasis_consensus_abci::Network;
 use oasis_consensus_app::genesis::{CheckOptions, check_json};
-use oasis_consensus_engine::{EngineGenesis, GenesisSections, proto};
-use oasis_consensus_types::genesis::Document;
-use oasis_primitives::signature::{Blacklist, ChainContext, SignatureRules};
 
 use super::paths::Paths;
 use crate::{config::Settings, files, identity::Identity};
@@ -28,60 +26,20 @@ impl StartError {
     }
 }
 
-/// A network, by its genesis document.
-#[derive(Clone, Debug)]
-pub struct Network {
-    /// The document.
-    pub document: Document,
-    /// Its hash in hexadecimal.
-    pub chain_context: String,
-    /// Which signatures count.
-    pub rules: SignatureRules,
-    /// The document as the engine sees it.
-    pub engine: EngineGenesis,
-}
-
-impl Network {
-    /// Reads and checks a genesis document.
-    pub fn load(path: &Path, options: CheckOptions) -> Result<Self, StartError> {
-        let fail = |e: io::Error| match e.kind() {
-            ErrorKind::NotFound => StartError::at(path, "there is no genesis document here; set genesis.file to your network's"),
-            _ => StartError::at(path, e),
-        };
-        let size = fs::metadata(path).map_err(fail)?.len();
-        if size > MAX_GENESIS {
-            return Err(StartError::at(path, format_args!("genesis document: expected up to {MAX_GENESIS} bytes, found {size}")));
-        }
-        let bytes = fs::read(path).map_err(fail)?;
-        let debug = options.debug;
-        let allow_test_keys = options.allow_test_keys;
-        let document = check_json(&bytes, options).map_err(|e| StartError::at(path, format_args!("genesis document: {e}")))?;
-        Self::new(document, debug, allow_test_keys).map_err(|e| StartError::at(path, format_args!("genesis document: {e}")))
+/// Reads and checks a genesis document.
+pub fn load_network(path: &Path, options: CheckOptions) -> Result<Network, StartError> {
+    let fail = |e: io::Error| match e.kind() {
+        ErrorKind::NotFound => StartError::at(path, "there is no genesis document here; set genesis.file to your network's"),
+        _ => StartError::at(path, e),
+    };
+    let size = fs::metadata(path).map_err(fail)?.len();
+    if size > MAX_GENESIS {
+        return Err(StartError::at(path, format_args!("genesis document: expected up to {MAX_GENESIS} bytes, found {size}")));
     }
-
-    /// The network of a document that was checked.
-    pub fn new(document: Document, debug: bool, allow_test_keys: bool) -> Result<Self, String> {
-        let chain_context = document.hash().to_string();
-        let mut blacklist = Blacklist::new(allow_test_keys);
-        for key in &document.consensus.parameters.public_key_blacklist {
-            blacklist.insert(*key);
-        }
-        let chain = ChainContext::new(&chain_context).map_err(|e| e.to_string())?;
-        let rules = SignatureRules::new(chain, blacklist);
-        let nanos = i32::try_from(document.time.nanos()).unwrap_or_default();
-        let sections = GenesisSections {
-            time: proto::Timestamp { seconds: document.time.seconds(), nanos },
-            height: document.height,
-            chain_context: &chain_context,
-            consensus: &document.consensus.parameters,
-            beacon: &document.beacon,
-            registry: &document.registry,
-            scheduler: &document.scheduler.parameters,
-            staking: &document.staking,
-        };
-        let engine = sections.to_engine(&rules, debug).map_err(|e| e.to_string())?;
-        Ok(Self { document, chain_context, rules, engine })
-    }
+    let bytes = fs::read(path).map_err(fail)?;
+    let (debug, allow_test_keys) = (options.debug, options.allow_test_keys);
+    let document = check_json(&bytes, options).map_err(|e| StartError::at(path, format_args!("genesis document: {e}")))?;
+    Network::new(document, debug, allow_test_keys).map_err(|e| StartError::at(path, format_args!("genesis document: {e}")))
 }
 
 /// A node that may start.
@@ -101,7 +59,7 @@ pub struct Prepared {
 /// Takes hold of the data directory, and reads what is needed before anything is signed.
 pub fn prepare(settings: Settings) -> Result<Prepared, StartError> {
     let options = CheckOptions { debug: settings.debug, allow_test_keys: settings.allow_test_keys };
-    let network = Network::load(&settings.genesis_file, options)?;
+    let network = load_network(&settings.genesis_file, options)?;
     let paths = Paths::new(&settings.datadir);
     let root = paths.root.as_path();
     files::make_private_directory(root).map_err(|e| StartError::at(root, e))?;
@@ -172,7 +130,7 @@ mod tests {
     #[test]
     fn a_missing_genesis_document_says_what_to_set() {
         let options = CheckOptions { debug: false, allow_test_keys: false };
-        let error = Network::load(Path::new("/nowhere/genesis.json"), options).unwrap_err().to_string();
+        let error = load_network(Path::new("/nowhere/genesis.json"), options).unwrap_err().to_string();
         assert!(error.contains("set genesis.file"), "{error}");
     }
 }

@@ -1,0 +1,409 @@
+//! The consensus engine on a thread of its own: it hears of peers, timers and users, and acts upon the world.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use oasis_consensus_engine::{
+    light::{LightError, TrustedState},
+    mempool::MempoolError,
+    merkle::{Sha256Hash, sha256},
+    messages::ChannelId,
+    node::{Applied, Effect, Input, Mode, Node, NodeEvent, SubmitError, TimerId},
+    ports::{CheckTx, Fatal},
+    proto::{Evidence, Timestamp},
+};
+use oasis_consensus_net::{NetEvent, NetEvents, NetworkHandle};
+use oasis_consensus_types::consensus::ERR_DUPLICATE_TX;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::grpc::{ApiError, GrpcCode};
+
+/// Users' requests that wait.
+const MAX_COMMANDS: usize = 4096;
+/// Transactions whose users wait for a block.
+const MAX_WAITING: usize = 65_536;
+/// Events that are handled before timers are looked at again.
+const BURST: usize = 64;
+
+/// What a user asks of the engine.
+pub enum Command {
+    /// To take a transaction; the answer comes when it was checked, or if `wait` when it is in a block.
+    Submit {
+        /// The signed transaction in CBOR.
+        tx: Vec<u8>,
+        /// Whether to wait for a block.
+        wait: bool,
+        /// For the answer.
+        answer: oneshot::Sender<Result<(), ApiError>>,
+    },
+    /// To take evidence.
+    Evidence {
+        /// The evidence.
+        evidence: Box<Evidence>,
+        /// For the answer.
+        answer: oneshot::Sender<Result<(), String>>,
+    },
+    /// To carry on with a state that the light client found.
+    Trusted(Result<Box<TrustedState>, LightError>),
+    /// To stop.
+    Stop,
+}
+
+/// What is public of the engine.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// What the node is doing.
+    pub mode: Option<Mode>,
+    /// Height of the last block.
+    pub height: i64,
+    /// Time of the last block, seconds since 1970.
+    pub time: i64,
+    /// The last block with its results; none before the first since the start.
+    pub applied: Option<Arc<Applied>>,
+}
+
+impl View {
+    /// Whether the node has all blocks, as far as it can know. Source: go/consensus/tendermint/full/full.go, `syncWorker`.
+    pub fn is_synced(&self) -> bool {
+        const RECENT: i64 = 60;
+        self.mode == Some(Mode::Consensus) && self.height > 0 && now().seconds.saturating_sub(self.time) < RECENT
+    }
+}
+
+/// The present time.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    Timestamp { seconds, nanos: i32::try_from(since.subsec_nanos()).unwrap_or_default() }
+}
+
+/// A way to ask the engine.
+#[derive(Clone)]
+pub struct EngineHandle {
+    commands: mpsc::Sender<Command>,
+    view: watch::Receiver<View>,
+}
+
+impl EngineHandle {
+    /// The last block and what the engine does.
+    pub fn view(&self) -> View {
+        self.view.borrow().clone()
+    }
+
+    /// Tells of each new view; some may be passed over.
+    pub fn watch(&self) -> watch::Receiver<View> {
+        self.view.clone()
+    }
+
+    /// Submits a transaction.
+    pub async fn submit(&self, tx: Vec<u8>, wait: bool) -> Result<(), ApiError> {
+        let gone = || ApiError::grpc(GrpcCode::Unavailable, "the node is stopping");
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(Command::Submit { tx, wait, answer }).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+
+    /// Submits evidence.
+    pub async fn submit_evidence(&self, evidence: Evidence) -> Result<(), String> {
+        let gone = || "the node is stopping".to_owned();
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(Command::Evidence { evidence: Box::new(evidence), answer }).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+
+    /// Hands in what the light client found.
+    pub async fn trusted(&self, result: Result<Box<TrustedState>, LightError>) {
+        let _ = self.commands.send(Command::Trusted(result)).await;
+    }
+
+    /// Tells the engine to stop.
+    pub async fn stop(&self) {
+        let _ = self.commands.send(Command::Stop).await;
+    }
+}
+
+/// What the engine asks of the rest of the node.
+pub enum Request {
+    /// To ask the light client for the state after a height.
+    Trust(i64),
+}
+
+/// Why the engine stopped.
+pub type Ended = Result<(), Fatal>;
+
+struct Engine {
+    node: Node,
+    net: NetworkHandle,
+    timers: BTreeMap<TimerId, Instant>,
+    view: watch::Sender<View>,
+    requests: mpsc::UnboundedSender<Request>,
+    verdicts: mpsc::UnboundedSender<Input>,
+    next_id: u64,
+    /// Users whose transactions are being checked.
+    checking: HashMap<u64, (Sha256Hash, bool, oneshot::Sender<Result<(), ApiError>>)>,
+    /// Users whose transactions wait for a block.
+    waiting: HashMap<Sha256Hash, Vec<oneshot::Sender<Result<(), ApiError>>>>,
+    evidence: HashMap<u64, oneshot::Sender<Result<(), String>>>,
+    last_progress: Option<Instant>,
+}
+
+/// Makes the ends of a user's way to an engine that is yet to start.
+pub fn channel() -> (EngineHandle, EngineEnds) {
+    let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
+    let (view, viewed) = watch::channel(View::default());
+    (EngineHandle { commands, view: viewed }, EngineEnds { commands: receiver, view })
+}
+
+/// The engine's ends of the ways to its users.
+pub struct EngineEnds {
+    commands: mpsc::Receiver<Command>,
+    view: watch::Sender<View>,
+}
+
+/// Drives a node until it is told to stop, or can't go on.
+pub async fn drive(
+    node: Node,
+    first: Vec<Effect>,
+    net: NetworkHandle,
+    mut events: NetEvents,
+    ends: EngineEnds,
+    requests: mpsc::UnboundedSender<Request>,
+) -> Ended {
+    let EngineEnds { mut commands, view } = ends;
+    let (verdicts, mut verified) = mpsc::unbounded_channel();
+    let state = node.state();
+    view.send_modify(|v| {
+        v.mode = Some(node.mode());
+        v.height = state.last_block_height;
+        v.time = state.last_block_time.seconds;
+    });
+    let mut engine = Engine {
+        node,
+        net,
+        timers: BTreeMap::new(),
+        view,
+        requests,
+        verdicts,
+        next_id: 0,
+        checking: HashMap::new(),
+        waiting: HashMap::new(),
+        evidence: HashMap::new(),
+        last_progress: None,
+    };
+    engine.carry_out(first);
+    loop {
+        engine.fire_timers()?;
+        let until = engine.timers.values().min().copied().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+        tokio::select! {
+            biased;
+            event = events.recv() => {
+                let Some(event) = event else { return Ok(()) };
+                engine.net_event(event)?;
+                for _ in 0..BURST {
+                    let Some(event) = events.try_recv() else { break };
+                    engine.net_event(event)?;
+                }
+            }
+            input = verified.recv() => if let Some(input) = input {
+                engine.tell(input)?;
+            },
+            command = commands.recv() => match command {
+                None | Some(Command::Stop) => return Ok(()),
+                Some(command) => engine.command(command)?,
+            },
+            () = tokio::time::sleep_until(until.into()) => {}
+        }
+    }
+}
+
+impl Engine {
+    fn tell(&mut self, input: Input) -> Ended {
+        let effects = self.node.handle(now(), input)?;
+        self.carry_out(effects);
+        Ok(())
+    }
+
+    fn fire_timers(&mut self) -> Ended {
+        let now = Instant::now();
+        let due: Vec<TimerId> = self.timers.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect();
+        for id in due {
+            self.timers.remove(&id);
+            self.tell(Input::Timer(id))?;
+        }
+        Ok(())
+    }
+
+    fn net_event(&mut self, event: NetEvent) -> Ended {
+        let input = match event {
+            NetEvent::Connected { peer, outbound, persistent, info } => {
+                tracing::info!(target: "tendermint/p2p", %peer, moniker = info.moniker, outbound, "peer connected");
+                Input::Connected { peer, outbound, persistent }
+            }
+            NetEvent::Gone { peer, reason } => {
+                tracing::info!(target: "tendermint/p2p", %peer, %reason, "peer gone");
+                Input::Gone { peer }
+            }
+            NetEvent::Message { peer, channel, bytes } => Input::Message { peer, channel: ChannelId(channel), bytes: bytes.to_vec() },
+            NetEvent::Sent { peer, channel, bytes } => Input::Sent { peer, channel: ChannelId(channel), bytes },
+        };
+        self.tell(input)
+    }
+
+    fn command(&mut self, command: Command) -> Ended {
+        match command {
+            Command::Submit { tx, wait, answer } => {
+                if self.waiting.len() >= MAX_WAITING {
+                    let _ = answer.send(Err(ApiError::grpc(GrpcCode::ResourceExhausted, "too many transactions wait for a block")));
+                    return Ok(());
+                }
+                let id = self.take_id();
+                self.checking.insert(id, (sha256(&tx), wait, answer));
+                self.tell(Input::SubmitTx { id, tx })
+            }
+            Command::Evidence { evidence, answer } => {
+                let id = self.take_id();
+                self.evidence.insert(id, answer);
+                self.tell(Input::SubmitEvidence { id, evidence })
+            }
+            Command::Trusted(result) => self.tell(Input::Trusted(result)),
+            Command::Stop => Ok(()),
+        }
+    }
+
+    fn take_id(&mut self) -> u64 {
+        self.next_id = self.next_id.wrapping_add(1);
+        self.next_id
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send { peer, channel, bytes } => {
+                    if let Err(error) = self.net.send(&peer, channel.0, Bytes::copy_from_slice(&bytes)) {
+                        tracing::debug!(target: "tendermint/p2p", %peer, %error, "message not sent");
+                    }
+                }
+                Effect::Drop { peer, reason, ban } => {
+                    tracing::warn!(target: "tendermint/p2p", %peer, reason, ban, "peer dropped");
+                    self.net.disconnect(peer, reason, ban);
+                }
+                Effect::Good { peer } => self.net.mark_good(peer),
+                Effect::SetTimer { id, after } => {
+                    let after = Duration::from_nanos(u64::try_from(after).unwrap_or_default());
+                    self.timers.insert(id, Instant::now() + after);
+                }
+                Effect::Trust { height } => drop(self.requests.send(Request::Trust(height))),
+                Effect::Verify(batch) => {
+                    let verdicts = self.verdicts.clone();
+                    tokio::task::spawn_blocking(move || drop(verdicts.send(Input::Verified(batch.verify()))));
+                }
+                Effect::Event(event) => self.event(event),
+            }
+        }
+    }
+
+    fn event(&mut self, event: NodeEvent) {
+        match event {
+            NodeEvent::Mode(mode) => {
+                tracing::info!(target: "tendermint", mode = ?mode, "the node does something else now");
+                self.view.send_modify(|view| view.mode = Some(mode));
+            }
+            NodeEvent::Applied(applied) => self.applied(applied),
+            NodeEvent::Step(step) => {
+                tracing::debug!(target: "tendermint/consensus", height = step.height, round = step.round, step = ?step.step, "step");
+            }
+            NodeEvent::BlockSync(progress) => self.progress(&format_args!("block sync: {progress}")),
+            NodeEvent::StateSync(progress) => self.progress(&format_args!("state sync: {progress}")),
+            NodeEvent::Restored { height } => {
+                tracing::info!(target: "tendermint/statesync", height, "state restored");
+                self.view.send_modify(|view| view.height = height);
+            }
+            NodeEvent::TxChecked { id, result } => self.tx_checked(id, result),
+            NodeEvent::EvidenceChecked { id, result } => {
+                if let Some(answer) = self.evidence.remove(&id) {
+                    let _ = answer.send(result);
+                }
+            }
+            NodeEvent::Refused(reason) => tracing::warn!(target: "tendermint/consensus", reason, "not signed"),
+            NodeEvent::Warn(text) => tracing::warn!(target: "tendermint", "{text}"),
+            NodeEvent::Halted(reason) => tracing::error!(target: "tendermint/consensus", reason, "consensus has stopped"),
+        }
+    }
+
+    /// Tells people how far syncing is, once in a while.
+    fn progress(&mut self, text: &dyn std::fmt::Display) {
+        const PAUSE: Duration = Duration::from_secs(5);
+        let now = Instant::now();
+        if self.last_progress.is_none_or(|last| now.duration_since(last) >= PAUSE) {
+            self.last_progress = Some(now);
+            tracing::info!(target: "tendermint/sync", "{text}");
+        }
+    }
+
+    fn applied(&mut self, applied: Arc<Applied>) {
+        let header = applied.block.header();
+        tracing::info!(
+            target: "tendermint/state",
+            height = header.height,
+            txs = applied.block.txs().len(),
+            app_hash = hex::encode(&applied.app_hash),
+            "block executed"
+        );
+        if !self.waiting.is_empty() {
+            for (tx, result) in applied.block.txs().iter().zip(&applied.responses.deliver_txs) {
+                let outcome = outcome(result.code, &result.codespace, || String::from_utf8_lossy(&result.log).into_owned());
+                self.answer(&sha256(tx), &outcome);
+            }
+            for invalid in &applied.invalidated {
+                self.answer(&invalid.hash, &Err(refused(&invalid.reason)));
+            }
+        }
+        let (height, time) = (header.height, header.time.seconds);
+        self.view.send_modify(|view| {
+            view.height = height;
+            view.time = time;
+            view.applied = Some(applied);
+        });
+    }
+
+    fn answer(&mut self, hash: &Sha256Hash, outcome: &Result<(), ApiError>) {
+        for answer in self.waiting.remove(hash).unwrap_or_default() {
+            let _ = answer.send(outcome.clone());
+        }
+    }
+
+    /// Source: go/consensus/tendermint/full/full.go, `broadcastTxRaw`, `SubmitTx`.
+    fn tx_checked(&mut self, id: u64, result: Result<CheckTx, SubmitError>) {
+        let Some((hash, wait, answer)) = self.checking.remove(&id) else { return };
+        let checked = match result {
+            Ok(check) => outcome(check.code, &check.codespace, || check.log.clone()),
+            Err(SubmitError::Refused(reason)) => Err(refused(&reason)),
+            Err(e @ SubmitError::Syncing) => Err(ApiError::grpc(GrpcCode::Unavailable, e.to_string())),
+        };
+        match checked {
+            Ok(()) if wait => self.waiting.entry(hash).or_default().push(answer),
+            done => drop(answer.send(done)),
+        }
+    }
+}
+
+fn outcome(code: u32, codespace: &str, log: impl FnOnce() -> String) -> Result<(), ApiError> {
+    if code == 0 {
+        return Ok(());
+    }
+    Err(ApiError { module: codespace.to_owned(), code, message: log(), grpc: GrpcCode::Unknown })
+}
+
+fn refused(reason: &MempoolError) -> ApiError {
+    match reason {
+        MempoolError::InCache => ApiError::from(oasis_consensus_types::errors::CodedError::from(ERR_DUPLICATE_TX)),
+        MempoolError::Refused(check) => {
+            ApiError { module: check.codespace.clone(), code: check.code, message: check.log.clone(), grpc: GrpcCode::Unknown }
+        }
+        other => ApiError::unknown(format!("tendermint: failed to submit to local mempool: {other}")),
+    }
+}

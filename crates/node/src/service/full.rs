@@ -1,0 +1,240 @@
+//! A full node: the engine on its thread, the network of peers, workers, and the API.
+
+use std::{sync::Arc, thread, time::Duration};
+
+use oasis_consensus_abci::{Config as MachineConfig, Disk, DiskOptions, Machine, Network, Pruning, Shared, StopReason};
+use oasis_consensus_engine::{
+    node::{Node, NodeConfig, Ports},
+    ports::Fatal,
+    rounds::RoundsConfig,
+};
+use oasis_consensus_net::{Network as Peers, NetworkHandle};
+use oasis_primitives::{quantity::Quantity, signature::Signer as _};
+use oasis_storage::{BlockDb, BlockOptions, FileWal};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    api,
+    engine::{self, EngineHandle, Request},
+    net,
+    prepare::{Prepared, StartError},
+    signer::FileSigner,
+    stop::{Stop, Stopper},
+    workers,
+};
+use crate::{
+    config::{Mode, Prune},
+    grpc,
+    identity::entropy,
+};
+
+/// Blocks that were executed again at the start are told of so often.
+const REPLAY_NOTE: i64 = 500;
+/// The engine's stack: blocks are decoded and executed on it.
+const STACK: usize = 8 << 20;
+
+/// A running node, as its parts see it.
+#[derive(Clone)]
+pub struct Running {
+    /// What was configured, the keys, the network.
+    pub prepared: Arc<Prepared>,
+    /// The state machine.
+    pub machine: Shared<Disk>,
+    /// Blocks.
+    pub blocks: BlockDb,
+    /// The engine.
+    pub engine: EngineHandle,
+    /// The peers; none in an archive.
+    pub peers: Option<NetworkHandle>,
+    /// The node's registration.
+    pub registration: workers::RegistrationState,
+    /// Lets the node stop.
+    pub stopper: Stopper,
+}
+
+fn fatal(e: impl std::fmt::Display) -> StartError {
+    StartError(e.to_string())
+}
+
+/// Opens the state machine.
+fn open_machine(prepared: &Prepared) -> Result<Shared<Disk>, StartError> {
+    let settings = &prepared.settings;
+    let options = DiskOptions::new(prepared.network.chain_context.clone()).with_checkpoints(prepared.paths.checkpoints());
+    let tree = Disk::open(&prepared.paths.state(), options).map_err(fatal)?;
+    let mut network = Network::clone(&prepared.network);
+    network.supplementary_sanity_interval = settings.supplementary_sanity_interval;
+    let config = MachineConfig {
+        pruning: match settings.prune {
+            Prune::None => Pruning::None,
+            Prune::KeepN(count) => Pruning::KeepN(count),
+        },
+        min_gas_price: Quantity::from(settings.min_gas_price),
+        own_tx_signer: Some(prepared.identity.node.public_key()),
+        disable_checkpointer: settings.checkpointer.disabled,
+        ..MachineConfig::default()
+    };
+    Ok(Shared::new(Machine::open(tree, network, config).map_err(fatal)?))
+}
+
+/// Timeouts of the rounds: those of the genesis document, the rest as in the original.
+///
+/// Source: go/consensus/tendermint/full/full.go, `lazyInit`.
+fn rounds(prepared: &Prepared) -> RoundsConfig {
+    let params = &prepared.network.document.consensus.parameters;
+    RoundsConfig {
+        timeout_commit: params.timeout_commit,
+        skip_timeout_commit: params.skip_timeout_commit,
+        create_empty_blocks_interval: params.empty_block_interval,
+        ..RoundsConfig::default()
+    }
+}
+
+/// Runs a full node or an archive until it is told to stop.
+pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Result<(), StartError> {
+    let prepared = Arc::new(prepared);
+    let machine = open_machine(&prepared)?;
+    let options = BlockOptions { context: prepared.network.chain_context.clone(), ..BlockOptions::default() };
+    let blocks = BlockDb::open(prepared.paths.blocks(), options).map_err(fatal)?;
+    let (handle, ends) = engine::channel();
+    let mut running = Running {
+        prepared: Arc::clone(&prepared),
+        machine,
+        blocks,
+        engine: handle,
+        peers: None,
+        registration: workers::RegistrationState::default(),
+        stopper: stopper.clone(),
+    };
+    let ended = match prepared.settings.mode {
+        Mode::Archive => None,
+        _ => {
+            let (thread, peers) = start_engine(&running, ends).await?;
+            running.peers = Some(peers);
+            Some(thread)
+        }
+    };
+    let socket = prepared.settings.socket.clone().unwrap_or_else(|| prepared.paths.root.join(grpc::SOCKET_FILE));
+    let service = Arc::new(api::NodeApi::new(running.clone()));
+    let mut server = tokio::spawn({
+        let stop = stop.receiver();
+        async move { grpc::serve_unix(&socket, service, stop).await }
+    });
+    let workers = workers::start(&running, stop);
+    let mut ended = ended;
+    let result = tokio::select! {
+        () = stop.wait() => Ok(()),
+        result = engine_end(&mut ended) => finished(&running, result).await,
+        served = &mut server => Err(StartError(match served {
+            Ok(Err(e)) => e.to_string(),
+            Ok(Ok(())) => "the API has stopped".to_owned(),
+            Err(e) => e.to_string(),
+        })),
+    };
+    stopper.stop();
+    running.engine.stop().await;
+    if ended.is_some() {
+        let _ = tokio::time::timeout(Duration::from_secs(30), engine_end(&mut ended)).await;
+    }
+    if let Some(peers) = &running.peers {
+        peers.shutdown().await;
+    }
+    let _ = workers.await;
+    // What was written since the last block survives power loss too.
+    running.blocks.sync().map_err(fatal)?;
+    running.machine.lock().sync().map_err(fatal)?;
+    tracing::info!(target: "node", "stopped");
+    result
+}
+
+type EngineEnd = oneshot::Receiver<Result<(), Fatal>>;
+
+async fn engine_end(ended: &mut Option<EngineEnd>) -> Result<(), Fatal> {
+    match ended {
+        Some(end) => {
+            let result = end.await.unwrap_or_else(|_| Err(Fatal::new("the engine's thread has ended")));
+            *ended = None;
+            result
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// What it means that the engine ended: an upgrade or the end of the network are no failures.
+async fn finished(running: &Running, result: Result<(), Fatal>) -> Result<(), StartError> {
+    let reason = running.machine.lock().stop_reason().cloned();
+    match reason {
+        Some(reason @ StopReason::Upgrade { .. }) => {
+            tracing::warn!(target: "node", %reason, "stopping for the upgrade");
+            // Peers still fetch the last block. Source: go/consensus/tendermint/full/full.go, the halt hook of `lazyInit`.
+            let mut byte = [0];
+            entropy(&mut byte);
+            let average = running.prepared.settings.upgrade_stop_delay;
+            tokio::time::sleep(average.mul_f64(0.5 + f64::from(byte[0]) / 256.0)).await;
+            Ok(())
+        }
+        Some(reason @ StopReason::Halted { .. }) => {
+            tracing::warn!(target: "node", %reason, "the network has ended");
+            Ok(())
+        }
+        None => result.map_err(fatal),
+    }
+}
+
+/// Starts the network of peers, and the engine on a thread of its own.
+async fn start_engine(running: &Running, ends: engine::EngineEnds) -> Result<(EngineEnd, NetworkHandle), StartError> {
+    let prepared = Arc::clone(&running.prepared);
+    let settings = &prepared.settings;
+    let wal = FileWal::open(prepared.paths.wal()).map_err(fatal)?;
+    if let Some(aside) = wal.repaired() {
+        tracing::warn!(target: "tendermint/consensus", aside = %aside.display(), "the log ended in the middle of a record, which was put aside");
+    }
+    let signer = FileSigner::open(&prepared.paths.sign_state(), prepared.identity.consensus.clone()).map_err(fatal)?;
+    let ports = Ports {
+        app: Box::new(running.machine.clone()),
+        store: Box::new(running.blocks.clone()),
+        wal: Box::new(wal),
+        signer: Some(Box::new(signer)),
+    };
+    let mut seed = [0; 8];
+    entropy(&mut seed);
+    let config = NodeConfig {
+        rounds: rounds(&prepared),
+        state_sync: settings.state_sync.as_ref().map(|_| Default::default()),
+        verify_elsewhere: true,
+        seed: u64::from_le_bytes(seed),
+        ..NodeConfig::default()
+    };
+    let (handle, events) = Peers::start(net::config(&prepared), prepared.identity.p2p.clone(), net::channels()).await.map_err(fatal)?;
+    tracing::info!(target: "tendermint/p2p", id = %handle.id(), listening = ?handle.listening(), "listening for peers");
+    let (requests, requested) = mpsc::unbounded_channel();
+    tokio::spawn(answer_requests(running.clone(), requested));
+    let (end, ended) = oneshot::channel();
+    let net = handle.clone();
+    let spawned = thread::Builder::new().name("engine".to_owned()).stack_size(STACK).spawn(move || {
+        let run = || -> Result<(), Fatal> {
+            let mut on_replay = |height: i64, last: i64| {
+                if height % REPLAY_NOTE == 0 || height == last {
+                    tracing::info!(target: "tendermint/consensus", height, last, "block executed again");
+                }
+            };
+            let genesis = &prepared.network.engine;
+            let (node, first) = Node::start_watched(engine::now(), config, ports, genesis, &mut on_replay)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Fatal::new)?;
+            runtime.block_on(engine::drive(node, first, net, events, ends, requests))
+        };
+        let result = run();
+        if let Err(error) = &result {
+            tracing::error!(target: "tendermint/consensus", %error, "the engine can't go on");
+        }
+        let _ = end.send(result);
+    });
+    spawned.map_err(|e| StartError(format!("engine thread: {e}")))?;
+    Ok((ended, handle))
+}
+
+async fn answer_requests(running: Running, mut requests: mpsc::UnboundedReceiver<Request>) {
+    while let Some(Request::Trust(height)) = requests.recv().await {
+        let result = super::light::trusted_state(&running.prepared, height).await;
+        running.engine.trusted(result).await;
+    }
+}
