@@ -81,7 +81,7 @@ fn run(args: &ReplayArguments) -> Result<Summary, ReplayError> {
     let mut reader = oasis_replay::open(&args.chain)?;
     let refused = |refused| ReplayError::Refused { file: file.clone(), refused: Box::new(refused) };
     let first_time = reader.first_time().map_err(refused)?;
-    let mut network = Network::new(reader.header(), first_time, !args.production).map_err(refused)?;
+    let mut network = oasis_replay::network(reader.header(), first_time, !args.production).map_err(refused)?;
     network.supplementary_sanity_interval = args.supplementary_sanity.then_some(args.supplementary_sanity_interval);
     let stopped = |message| ReplayError::Stopped { file: file.clone(), height: network.document.height, message };
     match &args.datadir {

@@ -162,25 +162,47 @@ pub struct Chunk {
 pub struct Creator<'a> {
     tree: &'a Tree,
     chunk_size: u64,
+    progress: Progress,
+}
+
+/// How far the making of chunks came.
+#[derive(Clone, Debug)]
+pub struct Progress {
     /// The key where the next chunk starts; none when all chunks were made.
     offset: Option<Vec<u8>>,
     digests: Vec<Hash>,
 }
 
+impl Default for Progress {
+    fn default() -> Self {
+        Self { offset: Some(Vec::new()), digests: Vec::new() }
+    }
+}
+
 impl<'a> Creator<'a> {
     /// Chunks of a tree without changes, each cut when it has at least `chunk_size` bytes before compression.
     pub fn new(tree: &'a Tree, chunk_size: u64) -> Result<Self, CheckpointError> {
+        Self::resume(tree, chunk_size, Progress::default())
+    }
+
+    /// Goes on with another handle of the same tree, which has nothing in memory of what earlier chunks read.
+    pub fn resume(tree: &'a Tree, chunk_size: u64, progress: Progress) -> Result<Self, CheckpointError> {
         if !tree.is_clean() {
             return Err(Error::DirtyRoot.into());
         }
-        Ok(Self { tree, chunk_size, offset: Some(Vec::new()), digests: Vec::new() })
+        Ok(Self { tree, chunk_size, progress })
+    }
+
+    /// How far it came.
+    pub fn into_progress(self) -> Progress {
+        self.progress
     }
 
     /// The next chunk; none when there are no more.
     ///
     /// Source: go/storage/mkvs/checkpoint/chunk.go, `createChunk`.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>, CheckpointError> {
-        let Some(offset) = &self.offset else { return Ok(None) };
+        let Some(offset) = &self.progress.offset else { return Ok(None) };
         let mut iter = ProofIter::new(self.tree);
         iter.seek(offset)?;
         while iter.key().is_some() && iter.size() < self.chunk_size {
@@ -198,14 +220,14 @@ impl<'a> Creator<'a> {
         };
         let data = compress(&iter.into_proof())?;
         let digest = Hash::of(&data);
-        self.digests.push(digest);
-        self.offset = next;
+        self.progress.digests.push(digest);
+        self.progress.offset = next;
         Ok(Some(Chunk { data, digest }))
     }
 
     /// Describes the checkpoint, after all chunks were made.
     pub fn metadata(&self) -> Metadata {
-        Metadata { version: VERSION, root: *self.tree.root(), chunks: self.digests.clone().into() }
+        Metadata { version: VERSION, root: *self.tree.root(), chunks: self.progress.digests.clone().into() }
     }
 }
 

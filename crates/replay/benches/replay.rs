@@ -5,7 +5,7 @@ use std::{fs, hint::black_box, path::Path};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use oasis_consensus_app::{executor::MemoryVersions, upgrade::Upgrader};
-use oasis_replay::{AppMachine, ChainReader, Network, Replay, Summary};
+use oasis_replay::{AppMachine, ChainReader, Replay, Summary};
 
 /// The largest chain where it is there, else the largest that the repository carries.
 const CHAINS: [&str; 2] = ["chains/staking-rewards.cbor.gz", "chains/runtime.cbor.gz"];
@@ -13,7 +13,7 @@ const CHAINS: [&str; 2] = ["chains/staking-rewards.cbor.gz", "chains/runtime.cbo
 fn replay(gz: &[u8]) -> Summary {
     let mut reader = ChainReader::new(gz).expect("chain");
     let first_time = reader.first_time().expect("first block");
-    let network = Network::new(reader.header(), first_time, true).expect("genesis");
+    let network = oasis_replay::network(reader.header(), first_time, true).expect("genesis");
     let mut machine = AppMachine::new(MemoryVersions::new(1), &network, Upgrader::default()).expect("machine");
     let replay = Replay { file: "chain".into(), network: &network, to: None, known: Vec::new(), progress: &mut |_| {} };
     replay.run(reader, &mut machine).expect("all equal")

@@ -2,21 +2,15 @@
 
 use std::sync::Arc;
 
+use oasis_consensus_abci::{Network, begin_block, block_time};
 use oasis_consensus_app::{
-    block::{BeginBlock, Misbehaviour, MisbehaviourKind, Vote},
     context::{BlockTime, Options},
     executor::{Config, Executor, VersionedTree},
     upgrade::Upgrader,
 };
-use oasis_consensus_engine::{ByzantineValidator, EngineGenesis, GenesisSections, proto};
+use oasis_consensus_engine::proto;
 use oasis_consensus_types::{consensus::TENDERMINT_APP_VERSION, genesis::Document};
-use oasis_primitives::{
-    cbor,
-    hash::Hash,
-    sgx::Policy,
-    signature::{Blacklist, ChainContext, SignatureRules},
-    time::Timestamp,
-};
+use oasis_primitives::{cbor, hash::Hash, sgx::Policy, time::Timestamp};
 
 use crate::{
     chain::ChainHeader,
@@ -27,65 +21,30 @@ use crate::{
     verify::VerifiedBlock,
 };
 
-/// What a chain file's header says about its network.
-#[derive(Clone, Debug)]
-pub struct Network {
-    /// The genesis document.
-    pub document: Document,
-    /// Which signatures count.
-    pub rules: SignatureRules,
-    /// The engine's genesis document.
-    pub engine: EngineGenesis,
-    /// Whether settings and keys of test networks are allowed.
-    pub debug: bool,
-    /// Every how many blocks the whole state is checked beyond what consensus asks for; none for never.
-    pub supplementary_sanity_interval: Option<u64>,
-}
-
-impl Network {
-    /// Reads a header's genesis document. `debug` says whether settings and keys of test networks are allowed.
-    ///
-    /// In CBOR the document has lost the fraction of its second; it is that of the first block, whose time it is.
-    pub fn new(header: &ChainHeader, first_time: Option<proto::Timestamp>, debug: bool) -> Result<Self, Refused> {
-        let refuse = |field: &str, expected: &str, found: String| Refused::new(Place::Header, field, expected, found);
-        let mut document: Document =
-            cbor::from_slice_higher_limits(&header.genesis_doc).map_err(|e| refuse("genesis_doc", "a genesis document", e.to_string()))?;
-        let hash = document.hash().to_string();
-        if hash != header.chain_context {
-            return Err(refuse("genesis_doc", "a document in canonical encoding", format!("one whose encoding has the hash {hash}")));
-        }
-        if document.height != header.initial_height {
-            return Err(Refused::new(Place::Header, "initial_height", document.height, header.initial_height));
-        }
-        let mut blacklist = Blacklist::new(debug);
-        for key in &document.consensus.parameters.public_key_blacklist {
-            blacklist.insert(*key);
-        }
-        let chain = ChainContext::new(&header.chain_context).map_err(|e| refuse("chain_context", "a hash", e.to_string()))?;
-        let rules = SignatureRules::new(chain, blacklist);
-        let seconds = document.time.seconds();
-        if let Some(first) = first_time
-            && first.seconds == seconds
-        {
-            document.time = Timestamp::from_unix(seconds, u32::try_from(first.nanos).unwrap_or_default());
-        }
-        let time = proto::Timestamp { seconds, nanos: i32::try_from(document.time.nanos()).unwrap_or_default() };
-        let sections = GenesisSections {
-            time,
-            height: document.height,
-            chain_context: &header.chain_context,
-            consensus: &document.consensus.parameters,
-            beacon: &document.beacon,
-            registry: &document.registry,
-            scheduler: &document.scheduler.parameters,
-            staking: &document.staking,
-        };
-        let engine = sections.to_engine(&rules, debug).map_err(|e| {
-            let e = e.inside("genesis_doc");
-            Refused::new(Place::Header, e.field, e.expected, e.found)
-        })?;
-        Ok(Self { document, rules, engine, debug, supplementary_sanity_interval: None })
+/// Reads the network of a chain file's header. `debug` says whether settings and keys of test networks are allowed.
+///
+/// In CBOR the document has lost the fraction of its second; it is that of the first block, whose time it is.
+pub fn network(header: &ChainHeader, first_time: Option<proto::Timestamp>, debug: bool) -> Result<Network, Refused> {
+    let refuse = |field: &str, expected: &str, found: String| Refused::new(Place::Header, field, expected, found);
+    let mut document: Document =
+        cbor::from_slice_higher_limits(&header.genesis_doc).map_err(|e| refuse("genesis_doc", "a genesis document", e.to_string()))?;
+    let hash = document.hash().to_string();
+    if hash != header.chain_context {
+        return Err(refuse("genesis_doc", "a document in canonical encoding", format!("one whose encoding has the hash {hash}")));
     }
+    if document.height != header.initial_height {
+        return Err(Refused::new(Place::Header, "initial_height", document.height, header.initial_height));
+    }
+    let seconds = document.time.seconds();
+    if let Some(first) = first_time
+        && first.seconds == seconds
+    {
+        document.time = Timestamp::from_unix(seconds, u32::try_from(first.nanos).unwrap_or_default());
+    }
+    Network::new(document, debug, debug).map_err(|e| {
+        let e = e.inside("genesis_doc");
+        Refused::new(Place::Header, e.field, e.expected, e.found)
+    })
 }
 
 /// The state machine over a tree.
@@ -130,7 +89,7 @@ impl<T: VersionedTree + Notes> AppMachine<T> {
 
     fn run(&mut self, block: &VerifiedBlock) -> oasis_consensus_app::error::Result<Executed> {
         self.executor.set_verified(Arc::clone(&block.verified));
-        let begin_events = self.executor.begin_block(&begin_block(block))?;
+        let begin_events = self.executor.begin_block(&begin_block(&block.block, &block.votes, &block.misbehaviour))?;
         let txs = block.txs.iter().map(|tx| self.executor.deliver_tx(tx)).collect::<Result<_, _>>()?;
         let end = self.executor.end_block()?;
         let app_version = (!self.executor.halted()).then_some(TENDERMINT_APP_VERSION);
@@ -163,7 +122,7 @@ impl<T: VersionedTree + Notes> Machine for AppMachine<T> {
     }
 
     fn commit(&mut self, block: &VerifiedBlock) -> Result<(), String> {
-        let record = BlockRecord { digest: block.digest, time: time(&block.block.header().time) };
+        let record = BlockRecord { digest: block.digest, time: block_time(&block.block.header().time) };
         let upgrades = self.executor.upgrader().map(|u| u.pending().to_vec()).unwrap_or_default();
         self.executor.tree_mut().note_block(&self.network, block.height(), record, &upgrades);
         self.executor.commit().map(drop).map_err(|e| e.to_string())
@@ -172,41 +131,4 @@ impl<T: VersionedTree + Notes> Machine for AppMachine<T> {
     fn finish(&mut self) -> Result<(), String> {
         self.executor.tree().sync()
     }
-}
-
-fn begin_block(block: &VerifiedBlock) -> BeginBlock {
-    let header = block.block.header();
-    let votes = block.votes.iter().map(|v| Vote { address: address(&v.address), power: v.power, signed: v.signed_last_block });
-    BeginBlock {
-        height: header.height,
-        hash: block.block.id().hash.clone(),
-        last_commit_hash: header.last_commit_hash.clone(),
-        time: time(&header.time),
-        proposer: header.proposer_address.clone(),
-        votes: votes.collect(),
-        misbehaviour: block.misbehaviour.iter().map(misbehaviour).collect(),
-    }
-}
-
-fn misbehaviour(m: &ByzantineValidator) -> Misbehaviour {
-    Misbehaviour {
-        kind: match m.kind {
-            oasis_consensus_engine::Misbehaviour::DuplicateVote => MisbehaviourKind::DuplicateVote,
-            oasis_consensus_engine::Misbehaviour::LightClientAttack => MisbehaviourKind::LightClientAttack,
-        },
-        address: address(&m.address),
-        power: m.power,
-        height: m.height,
-        time: time(&m.time),
-        total_power: m.total_voting_power,
-    }
-}
-
-/// An address that was found to have 20 bytes.
-fn address(bytes: &[u8]) -> [u8; 20] {
-    bytes.try_into().unwrap_or_default()
-}
-
-fn time(t: &proto::Timestamp) -> BlockTime {
-    BlockTime { seconds: t.seconds, nanos: u32::try_from(t.nanos).unwrap_or_default() }
 }

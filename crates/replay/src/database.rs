@@ -5,18 +5,19 @@
 
 use std::{fs, path::Path, sync::Arc};
 
+use oasis_consensus_abci::{Backend, Disk, DiskOptions, Network};
 use oasis_consensus_app::{
     context::BlockTime,
-    error::{Error, Result},
-    executor::{VersionedTree, apply_changes},
+    error::Result,
+    executor::{MemoryVersions, VersionedTree},
     store::{Changes, StateTree},
 };
 use oasis_consensus_types::{genesis::Document, upgrade::PendingUpgrade};
-use oasis_mkvs::{RootType, Tree};
 use oasis_primitives::{cbor, hash::Hash, time::Timestamp};
-use oasis_storage::{Durability, NodeDb, Options};
 
-use crate::app::Network;
+/// Memory for what was read from the disk lately, and for the tree, bytes.
+const CACHE_BYTES: u64 = 16 << 20;
+const TREE_BYTES: usize = 48 << 20;
 
 /// Directory of the node database in a data directory.
 const DIRECTORY: &str = "state";
@@ -61,25 +62,18 @@ fn block_key(height: i64) -> Vec<u8> {
 /// Versions of the state in a data directory.
 pub struct Database {
     path: String,
-    db: NodeDb,
-    tree: Tree,
-    committed: Tree,
-    notes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    disk: Disk,
 }
 
 impl Database {
     /// Opens the state of a network, or makes an empty one. Errors name the directory.
     pub fn open(datadir: &Path, chain_context: &str) -> std::result::Result<Self, String> {
         let path = datadir.join(DIRECTORY);
-        let name = path.display().to_string();
         fs::create_dir_all(datadir).map_err(|e| format!("{}: {e}", datadir.display()))?;
         check_context(datadir, chain_context)?;
-        let options = Options { context: chain_context.to_owned(), ..Options::default() };
-        let text = |e: oasis_storage::Error| format!("{name}: {e}");
-        let db = NodeDb::open(&path, options).map_err(text)?;
-        let tree = db.latest_tree(RootType::STATE).map_err(text)?;
-        let tree = tree.without_write_log();
-        Ok(Self { path: name, db, committed: tree.clone(), tree, notes: Vec::new() })
+        let options = DiskOptions { cache_bytes: CACHE_BYTES, tree_bytes: TREE_BYTES, ..DiskOptions::new(chain_context) };
+        let disk = Disk::open(&path, options).map_err(|e| e.to_string())?;
+        Ok(Self { path: path.display().to_string(), disk })
     }
 
     /// Opens the state that is in a data directory, of whatever network.
@@ -91,12 +85,12 @@ impl Database {
 
     /// The height of the newest state; none before the first block.
     pub fn height(&self) -> Option<i64> {
-        self.db.latest_version().and_then(|v| i64::try_from(v).ok())
+        self.disk.latest_version().and_then(|v| i64::try_from(v).ok())
     }
 
     /// The first height whose state is there.
     pub fn earliest(&self) -> Option<i64> {
-        self.db.earliest_version().and_then(|v| i64::try_from(v).ok())
+        self.disk.earliest().and_then(|v| i64::try_from(v).ok())
     }
 
     /// The records of all blocks, from the first on.
@@ -105,7 +99,7 @@ impl Database {
         let Some(last) = self.height() else { return Ok(out) };
         let mut expected = first;
         let mut wrong = None;
-        let visited = self.db.scan_app(PREFIX_BLOCK, &mut |key, value| match BlockRecord::from_bytes(value) {
+        let visited = self.disk.scan(PREFIX_BLOCK, &mut |key, value| match BlockRecord::from_bytes(value) {
             Some(record) if key == block_key(expected) => {
                 out.push(record);
                 expected += 1;
@@ -116,7 +110,7 @@ impl Database {
                 false
             }
         });
-        visited.map_err(|e| format!("{}: {e}", self.path))?;
+        visited.map_err(|e| e.to_string())?;
         if let Some(key) = wrong {
             return Err(format!("{}: record of block {expected}: found key {key} or a damaged value", self.path));
         }
@@ -149,7 +143,7 @@ impl Database {
     }
 
     fn app(&self, key: &[u8]) -> std::result::Result<Option<Vec<u8>>, String> {
-        self.db.get_app(key).map_err(|e| format!("{}: {e}", self.path))
+        self.disk.value(key).map_err(|e| e.to_string())
     }
 }
 
@@ -181,21 +175,21 @@ pub trait Notes {
 
 impl Notes for Database {
     fn sync(&self) -> std::result::Result<(), String> {
-        self.db.sync().map_err(|e| format!("{}: {e}", self.path))
+        self.disk.sync().map_err(|e| e.to_string())
     }
 
     fn note_block(&mut self, network: &Network, height: i64, record: BlockRecord, upgrades: &[PendingUpgrade]) {
-        self.notes.push((block_key(height), Some(record.to_bytes())));
-        self.notes.push((KEY_UPGRADES.to_vec(), Some(cbor::to_vec(&upgrades.to_vec()))));
+        self.disk.put(block_key(height), record.to_bytes());
+        self.disk.put(KEY_UPGRADES.to_vec(), cbor::to_vec(&upgrades.to_vec()));
         if height == network.document.height {
             let nanos = network.document.time.nanos().to_be_bytes();
             let document = [&nanos[..], &cbor::to_vec(&network.document)].concat();
-            self.notes.push((KEY_GENESIS.to_vec(), Some(document)));
+            self.disk.put(KEY_GENESIS.to_vec(), document);
         }
     }
 }
 
-impl Notes for oasis_consensus_app::executor::MemoryVersions {
+impl Notes for MemoryVersions {
     fn note_block(&mut self, _: &Network, _: i64, _: BlockRecord, _: &[PendingUpgrade]) {}
 
     fn sync(&self) -> std::result::Result<(), String> {
@@ -205,39 +199,30 @@ impl Notes for oasis_consensus_app::executor::MemoryVersions {
 
 impl VersionedTree for Database {
     fn snapshot(&self) -> Arc<dyn StateTree> {
-        Arc::new(self.tree.clone())
+        self.disk.snapshot()
     }
 
     fn at(&self, version: u64) -> Result<Option<Arc<dyn StateTree>>> {
-        let Some(root) = self.db.root_for(version, RootType::STATE).map_err(Error::fatal)? else { return Ok(None) };
-        Ok(Some(Arc::new(self.db.tree(&root).map_err(Error::fatal)?)))
+        self.disk.at(version)
     }
 
     fn apply(&mut self, changes: Changes) -> Result<Changes> {
-        apply_changes(&mut self.tree, changes)
+        self.disk.apply(changes)
     }
 
     fn root(&mut self) -> Result<Hash> {
-        Ok(self.tree.root_hash())
+        self.disk.root()
     }
 
     fn commit(&mut self, version: u64) -> Result<Hash> {
-        let base = *self.tree.root();
-        let batch = self.db.next_batch(version).map_err(Error::fatal)?;
-        let commit = self.tree.commit_batch(version, batch).map_err(Error::fatal)?;
-        let notes = std::mem::take(&mut self.notes);
-        self.db.commit_final(&base, &commit, &notes, Durability::Process).map_err(Error::fatal)?;
-        self.committed = self.tree.clone();
-        Ok(commit.root.hash)
+        self.disk.commit(version)
     }
 
     fn discard(&mut self) -> Result<()> {
-        self.tree = self.committed.clone();
-        self.notes.clear();
-        Ok(())
+        self.disk.discard()
     }
 
     fn latest(&self) -> Option<(u64, Hash)> {
-        self.db.latest_version().map(|version| (version, self.committed.root().hash))
+        self.disk.latest()
     }
 }

@@ -7,13 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use oasis_consensus_abci::Network;
 use oasis_consensus_engine::{ChainState, CheckedBlock, EngineGenesis, InitChainResponse};
 use oasis_consensus_types::consensus::TENDERMINT_APP_VERSION;
 use oasis_primitives::{hash::Hash, signature::SignatureRules};
 use serde_json::{Value, json};
 
 use crate::{
-    app::Network,
     chain::{ChainReader, RecordedBlock},
     compare,
     difference::Difference,

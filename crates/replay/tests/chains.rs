@@ -13,7 +13,7 @@ use oasis_consensus_engine::{ChainState, CheckedBlock, InitChainResponse};
 use oasis_consensus_types::{consensus::TENDERMINT_APP_VERSION, upgrade::Descriptor};
 use oasis_mkvs::{RootType, Tree};
 use oasis_primitives::{json::FromJson, namespace::Namespace};
-use oasis_replay::{AppMachine, BlockVerifier, ChainReader, Network, Replay, ReplayError, Summary};
+use oasis_replay::{AppMachine, BlockVerifier, ChainReader, Replay, ReplayError, Summary};
 
 #[test]
 fn every_recorded_chain_is_computed_again_chains_vectors() {
@@ -41,7 +41,7 @@ fn replay(path: &Path) -> Result<Summary, ReplayError> {
     let file = path.display().to_string();
     let mut reader = oasis_replay::open(path)?;
     let first_time = reader.first_time().unwrap();
-    let network = Network::new(reader.header(), first_time, true).unwrap();
+    let network = oasis_replay::network(reader.header(), first_time, true).unwrap();
     let mut machine = AppMachine::new(MemoryVersions::new(1), &network, Upgrader::new(descriptors)).unwrap();
     Replay { file, network: &network, to: None, known: Vec::new(), progress: &mut |_| {} }.run(reader, &mut machine)
 }
@@ -61,7 +61,7 @@ fn verify(path: &Path) {
     let mut reader = ChainReader::new(BufReader::new(File::open(path).unwrap())).unwrap();
     let header = reader.header().clone();
     let first_time = reader.first_time().unwrap();
-    let network = Network::new(&header, first_time, true).unwrap();
+    let network = oasis_replay::network(&header, first_time, true).unwrap();
     let mut verifier: Option<BlockVerifier> = None;
     let mut tree = Tree::empty(Namespace::default(), RootType::STATE);
     while let Some(recorded) = reader.next_block().unwrap_or_else(|e| panic!("{name}: {e}")) {

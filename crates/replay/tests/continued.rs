@@ -10,7 +10,7 @@ use flate2::{Compression, GzBuilder, read::GzDecoder};
 use oasis_consensus_app::{executor::VersionedTree, genesis, store::Store, upgrade::Upgrader};
 use oasis_consensus_types::{genesis::Document, upgrade::Descriptor};
 use oasis_primitives::json::FromJson;
-use oasis_replay::{AppMachine, ChainReader, Database, Network, Place, Replay, ReplayError, Summary};
+use oasis_replay::{AppMachine, ChainReader, Database, Place, Replay, ReplayError, Summary};
 
 fn path(name: &str) -> PathBuf {
     oasis_test_vectors::files(name, "").unwrap().remove(0)
@@ -32,7 +32,7 @@ fn descriptors(chain: &Path) -> Vec<Descriptor> {
 fn replay(gz: &[u8], datadir: &Path, to: Option<i64>, upgrades: Vec<Descriptor>) -> Result<Summary, ReplayError> {
     let mut reader = ChainReader::new(gz).unwrap();
     let first_time = reader.first_time().unwrap();
-    let network = Network::new(reader.header(), first_time, true).unwrap();
+    let network = oasis_replay::network(reader.header(), first_time, true).unwrap();
     let database = Database::open(datadir, &reader.header().chain_context).map_err(ReplayError::Other)?;
     let known = database.blocks(network.document.height).unwrap().into_iter().map(|b| b.digest).collect();
     let upgrader = database.upgrades().unwrap().map_or_else(|| Upgrader::new(upgrades), Upgrader::resume);

@@ -5,7 +5,7 @@ use std::{fs::File, io::Read, path::Path};
 use flate2::{Compression, GzBuilder, read::GzDecoder};
 use oasis_consensus_app::{executor::MemoryVersions, upgrade::Upgrader};
 use oasis_consensus_engine::decode_responses;
-use oasis_replay::{AppMachine, ChainReader, Network, Place, RecordedBlock, Replay, ReplayError, Summary};
+use oasis_replay::{AppMachine, ChainReader, Place, RecordedBlock, Replay, ReplayError, Summary};
 use proptest::prelude::*;
 
 /// Small chains that are replayed for every damage.
@@ -35,7 +35,7 @@ fn replay(gz: &[u8]) -> Result<Summary, ReplayError> {
     let refused = |refused| ReplayError::Refused { file: "chain".into(), refused: Box::new(refused) };
     let mut reader = ChainReader::new(gz).map_err(refused)?;
     let first_time = reader.first_time().map_err(refused)?;
-    let network = Network::new(reader.header(), first_time, true).map_err(refused)?;
+    let network = oasis_replay::network(reader.header(), first_time, true).map_err(refused)?;
     let mut machine = AppMachine::new(MemoryVersions::new(1), &network, Upgrader::default()).unwrap();
     let replay = Replay { file: "chain".into(), network: &network, to: None, known: Vec::new(), progress: &mut |_| {} };
     replay.run(reader, &mut machine)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use oasis_consensus_app::{executor::MemoryVersions, upgrade::Upgrader};
 use oasis_primitives::hash::Hash;
-use oasis_replay::{AppMachine, Executed, Machine, Network, Replay, VerifiedBlock};
+use oasis_replay::{AppMachine, Executed, Machine, Replay, VerifiedBlock};
 
 /// A machine that checks each transaction as a mempool does before it executes the block.
 struct Checking {
@@ -66,7 +66,7 @@ impl Machine for Checking {
 fn checked(path: &Path) -> usize {
     let mut reader = oasis_replay::open(path).unwrap();
     let first_time = reader.first_time().unwrap();
-    let network = Network::new(reader.header(), first_time, true).unwrap();
+    let network = oasis_replay::network(reader.header(), first_time, true).unwrap();
     let inner = AppMachine::new(MemoryVersions::new(1), &network, Upgrader::default()).unwrap();
     let mut machine = Checking { inner, checked: 0 };
     let replay = Replay { file: path.display().to_string(), network: &network, to: None, known: Vec::new(), progress: &mut |_| {} };

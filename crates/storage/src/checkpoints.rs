@@ -10,7 +10,7 @@ use std::{
 
 use oasis_mkvs::{
     Root, Tree,
-    checkpoint::{self, CheckpointError, ChunkMetadata, Creator, GetCheckpointsRequest, Metadata},
+    checkpoint::{self, CheckpointError, ChunkMetadata, Creator, GetCheckpointsRequest, Metadata, Progress},
 };
 use oasis_primitives::cbor;
 
@@ -34,6 +34,12 @@ pub enum Error {
         /// What the system says.
         error: std::io::Error,
     },
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] crate::Error),
+    /// It was to end before its end.
+    #[error("checkpoint: stopped")]
+    Stopped,
     /// A description cannot be read.
     #[error("checkpoint: corrupted checkpoint metadata at {}: {reason}", path.display())]
     Metadata {
@@ -62,12 +68,18 @@ impl CheckpointDir {
     ///
     /// Source: go/storage/mkvs/checkpoint/file.go, `fileCreator.CreateCheckpoint`.
     pub fn create(&self, tree: &Tree, chunk_size: u64) -> Result<Metadata, Error> {
-        let dir = self.root_dir(tree.root());
+        self.create_with(tree.root(), chunk_size, &mut || Ok(tree.clone()))
+    }
+
+    /// Like [`Self::create`] for a tree that is opened anew for every chunk, so that memory holds no more than a chunk.
+    /// An error from `open` ends it.
+    pub fn create_with(&self, root: &Root, chunk_size: u64, open: &mut dyn FnMut() -> Result<Tree, Error>) -> Result<Metadata, Error> {
+        let dir = self.root_dir(root);
         let meta = dir.join("meta");
         if meta.exists() {
             return read_metadata(&meta);
         }
-        let made = Self::write(&dir, tree, chunk_size);
+        let made = Self::write(&dir, open, chunk_size);
         if made.is_err() {
             // What was written is of no use; the error that matters is the first.
             let _ = fs::remove_dir_all(&dir);
@@ -75,18 +87,21 @@ impl CheckpointDir {
         made
     }
 
-    fn write(dir: &Path, tree: &Tree, chunk_size: u64) -> Result<Metadata, Error> {
+    fn write(dir: &Path, open: &mut dyn FnMut() -> Result<Tree, Error>, chunk_size: u64) -> Result<Metadata, Error> {
         let chunks = dir.join("chunks");
         file(&chunks, fs::create_dir_all(&chunks))?;
-        let mut creator = Creator::new(tree, chunk_size)?;
+        let mut progress = Progress::default();
         let mut index = 0u64;
-        while let Some(chunk) = creator.next_chunk()? {
+        let metadata = loop {
+            let tree = open()?;
+            let mut creator = Creator::resume(&tree, chunk_size, progress)?;
+            let Some(chunk) = creator.next_chunk()? else { break creator.metadata() };
             let path = chunks.join(index.to_string());
             file(&path, write_synced(&path, &chunk.data))?;
             index = index.saturating_add(1);
-        }
+            progress = creator.into_progress();
+        };
         // The description comes last and whole: where it stands, all chunks do.
-        let metadata = creator.metadata();
         let (part, path) = (dir.join("meta.part"), dir.join("meta"));
         file(&part, write_synced(&part, &cbor::to_vec(&metadata)))?;
         file(&path, fs::rename(&part, &path))?;
@@ -114,6 +129,20 @@ impl CheckpointDir {
             }
         }
         Ok(out)
+    }
+
+    /// Removes what is left of checkpoints that were not finished.
+    pub fn clean(&self) -> Result<(), Error> {
+        for version in subdirectories(&self.path)? {
+            for root in subdirectories(&version)? {
+                if !root.join("meta").exists() {
+                    file(&root, fs::remove_dir_all(&root))?;
+                }
+            }
+            // Fails, as it should, where there are checkpoints.
+            let _ = fs::remove_dir(&version);
+        }
+        Ok(())
     }
 
     /// The description of the checkpoint of a root.

@@ -3,6 +3,10 @@
 use oasis_consensus_app::{context::BlockTime, executor::VersionedTree};
 use oasis_consensus_engine::ports::Fatal;
 use oasis_consensus_types::upgrade::PendingUpgrade;
+use oasis_mkvs::{
+    NewNode, Root,
+    checkpoint::{ChunkMetadata, Metadata},
+};
 use oasis_primitives::cbor::Cbor;
 
 /// What is known beside the state after a block.
@@ -46,4 +50,43 @@ pub trait Backend: VersionedTree {
 
     /// Makes what was written survive power loss.
     fn sync(&self) -> Result<(), Fatal>;
+
+    /// Makes checkpoints and then removes old ones, if it takes long while other calls go on. What was in the making
+    /// before has ended ([`Backend::making_from`]). Of a failure [`Backend::checkpoint_error`] tells.
+    fn make_checkpoints(&mut self, job: CheckpointJob);
+
+    /// The first version that is still read for checkpoints in the making; none where none are.
+    fn making_from(&self) -> Option<u64>;
+
+    /// Why checkpoints were not made, once.
+    fn checkpoint_error(&mut self) -> Option<String>;
+
+    /// The checkpoints that can be served, by version.
+    fn checkpoints(&self) -> Vec<Metadata>;
+
+    /// A chunk of a checkpoint.
+    fn chunk(&self, chunk: &ChunkMetadata) -> Option<Vec<u8>>;
+
+    /// Prepares for the nodes of a root that is later than all versions; what was imported before goes.
+    fn start_restore(&mut self, root: &Root) -> Result<(), Fatal>;
+
+    /// Keeps nodes of the root that is being restored.
+    fn import(&mut self, root: &Root, nodes: Vec<NewNode>) -> Result<(), Fatal>;
+
+    /// Makes the restored root the newest version. False where nodes are missing, and then nothing changed.
+    fn finish_restore(&mut self, root: &Root) -> Result<bool, Fatal>;
+
+    /// Drops what was imported.
+    fn abort_restore(&mut self) -> Result<(), Fatal>;
+}
+
+/// Checkpoints to make.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckpointJob {
+    /// Of which versions, the newest first.
+    pub versions: Vec<u64>,
+    /// Size of a chunk before compression, bytes.
+    pub chunk_size: u64,
+    /// How many checkpoints stay when they are made.
+    pub keep: usize,
 }

@@ -2,7 +2,8 @@
 //!
 //! [`Machine`] stands between the engine's [`Application`](oasis_consensus_engine::ports::Application) and the apps'
 //! executor: it turns blocks into calls and results into the original's messages, keeps versions of the state over a
-//! [`Backend`], prunes them, and makes, serves and restores snapshots. [`Memory`] is a backend without a disk.
+//! [`Backend`], prunes them, and makes, serves and restores snapshots. [`Disk`] is a backend for nodes,
+//! [`Memory`] one without a disk.
 
 #![cfg_attr(
     not(test),
@@ -10,16 +11,20 @@
 )]
 
 mod backend;
+mod checkpointer;
 mod convert;
+mod disk;
 mod machine;
 mod memory;
 mod network;
 mod prepared;
 mod prune;
 mod shared;
+mod snapshots;
 
-pub use backend::{Backend, Note};
+pub use backend::{Backend, CheckpointJob, Note};
 pub use convert::{begin_block, block_time, responses};
+pub use disk::{Disk, DiskOptions};
 pub use machine::{Config, Machine, OpenError, StopReason};
 pub use memory::Memory;
 pub use network::Network;

@@ -2,7 +2,7 @@
 //!
 //! Source: go/consensus/tendermint/abci/mux.go, `abciMux`; go/consensus/tendermint/abci/state.go, `applicationState`.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use oasis_consensus_app::{
     context::{BlockTime, Options},
@@ -21,10 +21,12 @@ use oasis_consensus_types::{
     errors::CodedError,
     upgrade::{Descriptor, ERR_STOP_FOR_UPGRADE},
 };
+use oasis_mkvs::checkpoint::Restorer;
 use oasis_primitives::{quantity::Quantity, sgx::Policy, signature::PublicKey};
 
 use crate::{
-    backend::{Backend, Note},
+    backend::{Backend, CheckpointJob, Note},
+    checkpointer::Checkpointer,
     convert,
     network::Network,
     prepared::PreparedCache,
@@ -104,8 +106,10 @@ pub struct Machine<T> {
     pub(crate) executor: Executor<T>,
     pub(crate) network: Network,
     config: Config,
+    pub(crate) restorer: Restorer,
     prepared: PreparedCache,
     pruner: Pruner,
+    checkpointer: Option<Checkpointer>,
     executed: Option<Executed>,
     stop: Option<StopReason>,
 }
@@ -153,7 +157,19 @@ impl<T: Backend> Machine<T> {
         let time = note.map_or(genesis_time, |note| note.time());
         let pruner = Pruner::new(config.pruning, &tree);
         let executor = Executor::new(tree, executor_config, Some(upgrader), time).map_err(fatal)?;
-        Ok(Self { executor, network, config, prepared: PreparedCache::new(PREPARED_BYTES), pruner, executed: None, stop: None })
+        let first = u64::try_from(document.height).unwrap_or_default();
+        let checkpointer = (!config.disable_checkpointer).then(|| Checkpointer::new(first));
+        Ok(Self {
+            executor,
+            network,
+            config,
+            restorer: Restorer::new(),
+            prepared: PreparedCache::new(PREPARED_BYTES),
+            pruner,
+            checkpointer,
+            executed: None,
+            stop: None,
+        })
     }
 
     /// Why the node has to stop, where it has to. To be asked after each commit, and where a block failed.
@@ -190,6 +206,36 @@ impl<T: Backend> Machine<T> {
     /// The versions of the state, for another machine to go on from.
     pub fn into_tree(self) -> T {
         self.executor.into_tree()
+    }
+
+    /// Why checkpoints were not made, once; for the log.
+    pub fn checkpoint_error(&mut self) -> Option<String> {
+        self.executor.tree_mut().checkpoint_error()
+    }
+
+    /// Has a checkpoint made of the newest version, besides those of the interval.
+    ///
+    /// Source: go/storage/mkvs/checkpoint/checkpointer.go, `ForceCheckpoint`.
+    pub fn force_checkpoint(&mut self, chunk_size: u64) {
+        let tree = self.executor.tree_mut();
+        if let Some((version, _)) = tree.latest() {
+            tree.make_checkpoints(CheckpointJob { versions: vec![version], chunk_size, keep: usize::MAX });
+        }
+    }
+
+    /// Makes what was committed survive power loss.
+    pub fn sync(&self) -> Result<(), Fatal> {
+        self.executor.tree().sync()
+    }
+
+    /// Goes on from a state that was restored.
+    pub(crate) fn on_restored(&mut self) -> Result<(), Fatal> {
+        let document = &self.network.document;
+        let time = BlockTime { seconds: document.time.seconds(), nanos: document.time.nanos() };
+        self.executor.reload(time).map_err(fatal)?;
+        self.executed = None;
+        self.pruner = Pruner::new(self.config.pruning, self.executor.tree());
+        Ok(())
     }
 
     /// Adds an upgrade that the operator submits.
@@ -266,6 +312,8 @@ impl<T: Backend> Application for Machine<T> {
         if self.executed.is_some() {
             return Err(Fatal::new(format_args!("block {height} was to be executed before the block before it was committed")));
         }
+        // Syncing from snapshots was given up.
+        self.abort_restore()?;
         match self.run(block, votes, byzantine) {
             Ok(responses) => {
                 self.executed = Some(Executed { time: convert::block_time(&block.header().time) });
@@ -298,7 +346,13 @@ impl<T: Backend> Application for Machine<T> {
             self.stop = Some(StopReason::Halted { height, epoch: self.epoch().map_err(fatal)? });
         }
         let version = u64::try_from(height).map_err(fatal)?;
-        self.pruner.after_commit(self.executor.tree_mut(), version, None)?;
+        let params = Arc::clone(self.executor.parameters());
+        let tree = self.executor.tree_mut();
+        if let Some(checkpointer) = &mut self.checkpointer {
+            checkpointer.after_commit(tree, version, &params);
+        }
+        let hold = tree.making_from();
+        self.pruner.after_commit(tree, version, hold)?;
         let retain_height = i64::try_from(self.pruner.retained()).map_err(fatal)?;
         Ok(AppCommit { app_hash: root.0.to_vec(), retain_height })
     }
@@ -319,18 +373,18 @@ impl<T: Backend> Application for Machine<T> {
     }
 
     fn snapshots(&self) -> Vec<Snapshot> {
-        Vec::new()
+        self.list_snapshots()
     }
 
-    fn snapshot_chunk(&self, _height: u64, _format: u32, _chunk: u32) -> Option<Vec<u8>> {
-        None
+    fn snapshot_chunk(&self, height: u64, format: u32, chunk: u32) -> Option<Vec<u8>> {
+        self.load_chunk(height, format, chunk)
     }
 
-    fn offer_snapshot(&mut self, _snapshot: &Snapshot, _app_hash: &[u8]) -> Result<OfferSnapshot, Fatal> {
-        Ok(OfferSnapshot::Abort)
+    fn offer_snapshot(&mut self, snapshot: &Snapshot, app_hash: &[u8]) -> Result<OfferSnapshot, Fatal> {
+        self.start_restore(snapshot, app_hash)
     }
 
-    fn apply_chunk(&mut self, _index: u32, _chunk: &[u8]) -> Result<ApplyChunk, Fatal> {
-        Ok(ApplyChunk::Abort("no snapshot is being restored".to_owned()))
+    fn apply_chunk(&mut self, index: u32, chunk: &[u8]) -> Result<ApplyChunk, Fatal> {
+        self.restore_chunk(index, chunk)
     }
 }
