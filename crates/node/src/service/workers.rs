@@ -125,8 +125,7 @@ pub async fn sign_and_submit(running: &Running, signer: &dyn Signer, mut tx: Tra
             tx.nonce = staking::query::signer_nonce(&state, &address).map_err(|e| e.to_string())?;
             if tx.fee.is_none() {
                 let gas = machine.executor().estimate_gas(signer.public_key(), &tx).map_err(|e| e.to_string())?;
-                let price = Quantity::from(settings.submission_gas_price);
-                let amount = price.checked_mul(&Quantity::from(gas)).unwrap_or_default();
+                let amount = Quantity::from(u128::from(settings.submission_gas_price) * u128::from(gas));
                 let most = Quantity::from(settings.submission_max_fee);
                 if !most.is_zero() && amount > most {
                     return Err(format!("computed fee exceeds configured maximum: {amount} (max: {most})"));
