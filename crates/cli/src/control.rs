@@ -2,7 +2,11 @@
 //!
 //! Source: go/oasis-node/cmd/control/control.go.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
@@ -64,11 +68,11 @@ pub fn run(command: &ControlCommand, address: &NodeAddress) -> Result<()> {
         match command {
             ControlCommand::Status => {
                 let status: Status = call(&client, "GetStatus", &NOTHING).await?;
-                println!("{}", json::to_text_pretty(&status.to_json()));
+                print(&json::to_text_pretty(&status.to_json()))?;
             }
             ControlCommand::IsSynced => {
                 let synced: bool = call(&client, "IsSynced", &NOTHING).await?;
-                println!("node has {}completed initial syncing", if synced { "" } else { "not " });
+                print(&format!("node has {}completed initial syncing", if synced { "" } else { "not " }))?;
                 if !synced {
                     std::process::exit(1);
                 }
@@ -80,6 +84,14 @@ pub fn run(command: &ControlCommand, address: &NodeAddress) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// Prints a text; whoever reads it may stop reading.
+fn print(text: &str) -> Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e.into()),
+        _ => Ok(()),
+    }
 }
 
 async fn connect(address: &NodeAddress) -> Result<Client> {

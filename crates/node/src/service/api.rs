@@ -2,8 +2,6 @@
 //!
 //! Source: go/control, go/consensus/api/grpc.go, go/consensus/tendermint/full.
 
-use std::sync::Arc;
-
 use oasis_consensus_app::{epoch, staking};
 use oasis_consensus_engine::{address_of, ports::Store as _, proto};
 use oasis_consensus_types::{
@@ -303,10 +301,5 @@ impl Running {
     fn hash(&self, height: i64) -> Result<Hash, ApiError> {
         let meta = self.blocks.block_meta(height).map_err(internal)?;
         Ok(meta.and_then(|meta| Hash::from_slice(&meta.block_id.hash)).unwrap_or_default())
-    }
-
-    /// The node's parts, shared.
-    pub fn shared(&self) -> Arc<super::prepare::Prepared> {
-        Arc::clone(&self.prepared)
     }
 }
