@@ -94,7 +94,7 @@ fn vote_of(commit: &Commit, index: usize) -> Option<Vote> {
 }
 
 fn send_offer(id: PeerId, peer: &mut PeerState, offer: &Offer<'_>, random: &mut u64, out: &mut Outbox) {
-    if offer.have.len() == 0 {
+    if offer.have.is_empty() {
         return;
     }
     if offer.is_commit {
@@ -161,10 +161,12 @@ fn send_votes(
         if let Some(last) = view.last_commit {
             send_set(id, peer, last, &[], random, out);
         }
-    } else if peer.height < view.step.height && is_stored(store, peer.height) && out.has_room(&id, ChannelId::VOTE) {
-        if let Some(commit) = store.commit(peer.height)? {
-            send_commit(id, peer, &commit, random, out);
-        }
+    } else if peer.height < view.step.height
+        && is_stored(store, peer.height)
+        && out.has_room(&id, ChannelId::VOTE)
+        && let Some(commit) = store.commit(peer.height)?
+    {
+        send_commit(id, peer, &commit, random, out);
     }
     Ok(())
 }

@@ -314,6 +314,8 @@ pub(crate) struct Network {
     /// Bytes sent to peers that are none of the nodes and take nothing.
     pub(crate) to_strangers: usize,
     pub(crate) power_failures: usize,
+    /// How far apart nodes are at most that are connected.
+    pub(crate) reach: usize,
     pub(crate) config: NodeConfig,
 }
 
@@ -339,6 +341,7 @@ impl Network {
             fired: BTreeMap::new(),
             to_strangers: 0,
             power_failures: 0,
+            reach: usize::MAX,
             config: NodeConfig { rounds, sync_blocks: false, ..Default::default() },
             keys,
         }
@@ -366,7 +369,7 @@ impl Network {
         self.nodes[node] = Some(new);
         self.carry_out(node, effects);
         for other in 0..self.nodes.len() {
-            if other != node && self.nodes[other].is_some() {
+            if other != node && self.nodes[other].is_some() && other.abs_diff(node) <= self.reach {
                 self.connect(node, other);
             }
         }

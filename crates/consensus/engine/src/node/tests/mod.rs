@@ -319,3 +319,18 @@ fn power_may_fail_at_every_write() {
     assert!(refused.is_empty(), "{refused:?}");
     assert_eq!(net.dropped, []);
 }
+
+#[test]
+fn nodes_in_a_line_agree_over_their_neighbours() {
+    let mut net = Network::new(7, 7);
+    net.reach = 1;
+    (0..7).for_each(|i| net.start(i));
+    net.give(6, Input::SubmitTx { id: 1, tx: vec![1; 200_000] });
+    net.reaches(12, 60_000 * MS);
+    // No round was lost to the way.
+    let rounds = |e: &NodeEvent| if let NodeEvent::Step(step) = e { step.round } else { 0 };
+    assert_eq!(net.events.iter().flatten().map(rounds).max(), Some(0));
+    assert_eq!(net.disks[0].with(|d| d.app.app_hash.clone()), 1u64.to_be_bytes());
+    assert_eq!(net.dropped, []);
+    println!("{} ms for {} blocks", net.now / MS, net.height(0));
+}
