@@ -94,7 +94,7 @@ fn vote_of(commit: &Commit, index: usize) -> Option<Vote> {
 }
 
 fn send_offer(id: PeerId, peer: &mut PeerState, offer: &Offer<'_>, random: &mut u64, out: &mut Outbox) {
-    if offer.have.is_empty() {
+    if offer.have.is_zero() {
         return;
     }
     if offer.is_commit {
