@@ -72,7 +72,7 @@ fn block_sync(bytes: &mut Bytes<'_>) -> Option<()> {
                     applied += 1;
                     let made = CHAIN.get(applied).expect("the chain has it");
                     assert_eq!(proven.encoded, made.encoded);
-                    answers.push_back(blocksync::Input::Applied(made.state.clone()));
+                    answers.push_back(blocksync::Input::Applied(Box::new(made.state.clone())));
                 }
                 _ => {}
             }

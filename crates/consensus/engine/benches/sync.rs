@@ -35,7 +35,7 @@ fn sync(chain: &Chain) -> i64 {
                 Effect::Verify(batch) => queue.push_back(Input::Verified(batch.verify())),
                 Effect::Apply(_) => {
                     applied += 1;
-                    queue.push_back(Input::Applied(chain.get(applied).unwrap().state.clone()));
+                    queue.push_back(Input::Applied(Box::new(chain.get(applied).unwrap().state.clone())));
                 }
                 _ => {}
             }

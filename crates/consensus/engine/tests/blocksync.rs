@@ -136,7 +136,7 @@ impl<'a> World<'a> {
                         assert_eq!(proven.commit, made.commit);
                         if self.blocking {
                             self.now += self.apply_time;
-                            inputs.push(Input::Applied(made.state.clone()));
+                            inputs.push(Input::Applied(Box::new(made.state.clone())));
                         } else {
                             self.after(self.apply_time, Event::Applied);
                         }
@@ -233,7 +233,7 @@ impl<'a> World<'a> {
                 }
                 Event::Applied => {
                     let state = self.chain.get(self.applied).unwrap().state.clone();
-                    self.feed(Input::Applied(state));
+                    self.feed(Input::Applied(Box::new(state)));
                 }
                 Event::Gone(peer) => {
                     self.peers.remove(&peer);

@@ -102,7 +102,7 @@ pub enum Input {
     /// A batch of signatures was verified.
     Verified(Verdict),
     /// The block given out by [`Effect::Apply`] was applied.
-    Applied(ChainState),
+    Applied(Box<ChainState>),
 }
 
 /// A block whose name more than two thirds of its validators signed.
@@ -220,7 +220,7 @@ impl BlockSync {
             Input::Message { peer, message } => self.message(now, peer, message, &mut out),
             Input::Tick => self.tick(now, &mut out),
             Input::Verified(verdict) => self.verified(verdict, &mut out),
-            Input::Applied(state) => self.applied(now, state),
+            Input::Applied(state) => self.applied(now, *state),
         }
         if !self.done {
             self.advance(now, &mut out);

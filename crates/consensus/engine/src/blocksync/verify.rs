@@ -227,7 +227,7 @@ impl Pipeline {
                 if !item.matches {
                     return Some(Lie { height: item.height, reason: "the validators signed another one".into() });
                 }
-                let Some(carrier) = pool.get(above) else { return None };
+                let carrier = pool.get(above)?;
                 let proven = Proven { commit: carrier.block.last_commit().clone(), carrier: carrier.block.id().clone() };
                 self.proven.insert(item.height, proven);
                 self.proven_to = above;

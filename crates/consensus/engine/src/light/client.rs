@@ -79,7 +79,7 @@ impl<S: LightBlockSource> LightClient<S> {
         let chain_id = chain_id.to_owned();
         let witnesses = (1..count).collect();
         let mut client = Self { source, chain_id, rules, mode, primary: 0, witnesses, trusted: BTreeMap::new() };
-        let block = client.from_primary(options.height)?;
+        let block = client.ask_primary(options.height)?;
         same_bytes("trust_hash", &block.hash, &options.hash).map_err(LightError::Options)?;
         check_own_commit(&client.rules, &client.chain_id, block.height(), &block.commit, &block.validators).map_err(LightError::Invalid)?;
         client.compare_first(&block)?;
@@ -118,7 +118,7 @@ impl<S: LightBlockSource> LightClient<S> {
     /// contradict that one; if its answer is bad, it is not asked again.
     ///
     /// Source: `Client.lightBlockFromPrimary`, `Client.findNewPrimary`.
-    fn from_primary(&mut self, height: i64) -> Result<TrustedBlock, LightError> {
+    fn ask_primary(&mut self, height: i64) -> Result<TrustedBlock, LightError> {
         let mut reasons = Vec::new();
         let mut may_come = false;
         for _ in 0..=self.witnesses.len() {
@@ -167,7 +167,7 @@ impl<S: LightBlockSource> LightClient<S> {
         if let Some(block) = self.trusted.get(&height) {
             return Ok(Arc::clone(block));
         }
-        let block = Arc::new(self.from_primary(height)?);
+        let block = Arc::new(self.ask_primary(height)?);
         let below = self.trusted.range(..height).next_back().map(|(_, b)| Arc::clone(b));
         match below {
             Some(trusted) => self.forwards(&trusted, &block, now)?,
@@ -250,7 +250,7 @@ impl<S: LightBlockSource> LightClient<S> {
         let mut header = trusted.header.clone();
         while header.height > target.height() {
             let before = header.height.saturating_sub(1);
-            let next = if before == target.height() { target.header.clone() } else { self.from_primary(before)?.header };
+            let next = if before == target.height() { target.header.clone() } else { self.ask_primary(before)?.header };
             verify_backwards(&next, &header)?;
             header = next;
         }

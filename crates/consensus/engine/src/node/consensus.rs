@@ -191,6 +191,7 @@ impl Node {
 
     /// Executes a block that is kept. The signatures of the commit in it need not be verified again if they were.
     pub(super) fn apply(&mut self, block: Arc<CheckedBlock>, last_commit_verified: bool) -> Result<(), Fatal> {
+        self.executor.last_commit_verified = last_commit_verified;
         let done = self.executor.apply(
             self.ports.app.as_mut(),
             self.ports.store.as_mut(),
@@ -198,7 +199,6 @@ impl Node {
             &mut self.mempool,
             &mut self.evidence,
             &block,
-            last_commit_verified,
         )?;
         self.state = done.state;
         let app_hash = self.state.app_hash.clone();

@@ -15,6 +15,8 @@ use crate::{
 pub(super) struct BlockExecutor {
     /// The block that was found valid last, by height and hash: what was verified once is not verified again.
     valid: Option<(i64, Vec<u8>)>,
+    /// Whether the signatures of the commit in the block that is applied next were verified already.
+    pub last_commit_verified: bool,
     /// A bug to show.
     #[cfg(feature = "planted-bugs")]
     pub planted: Option<crate::planted::PlantedBug>,
@@ -97,8 +99,6 @@ impl BlockExecutor {
     ///
     /// The state machine's answers are kept before it commits, so that they are there if only the state after is lost.
     ///
-    /// Where the signatures of the commit in it were verified, they are not verified again.
-    ///
     /// Source: `BlockExecutor.ApplyBlock`.
     pub fn apply(
         &mut self,
@@ -108,10 +108,10 @@ impl BlockExecutor {
         mempool: &mut Mempool,
         pool: &mut EvidencePool,
         block: &CheckedBlock,
-        last_commit_verified: bool,
     ) -> Result<Done, Fatal> {
+        let known = std::mem::take(&mut self.last_commit_verified);
         let height = block.header().height;
-        if let Err(e) = self.check(store, state, pool, block, last_commit_verified)? {
+        if let Err(e) = self.check(store, state, pool, block, known)? {
             return Err(Fatal::new(format_args!("block {height} was decided but does not hold: {e}")));
         }
         self.valid = None;

@@ -64,7 +64,7 @@ impl Node {
         let ProvenBlock { block, encoded, commit, last_commit_verified } = *proven;
         self.ports.store.save_block(&block, &encoded, &commit)?;
         self.apply(Arc::new(block), last_commit_verified)?;
-        self.block_sync_input(now, blocksync::Input::Applied(self.state.clone()))
+        self.block_sync_input(now, blocksync::Input::Applied(Box::new(self.state.clone())))
     }
 
     /// Begins to look for a state to restore. Source: tendermint `node/node.go`, `startStateSync`.

@@ -97,7 +97,7 @@ impl StateSync {
                 let (applied, total) = current.chunks.count();
                 let (idle, elapsed) = current.chunks.times(now);
                 let left = i128::from(total.saturating_sub(applied)).saturating_mul(i128::from(elapsed));
-                let left = left.checked_div(i128::from(applied)).and_then(|n| u64::try_from(n / i128::from(SECOND)).ok());
+                let left = left.checked_div(i128::from(applied).saturating_mul(i128::from(SECOND))).and_then(|n| u64::try_from(n).ok());
                 let seconds = idle / SECOND;
                 let waiting = (seconds > 2 && self.phase == Phase::Restoring).then(|| match current.chunks.waits_for() {
                     Some(peer) => format!("chunk {applied} from {peer} for {seconds} s"),
