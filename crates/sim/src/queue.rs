@@ -50,7 +50,7 @@ impl<E> Queue<E> {
     }
 
     /// Goes to the next event.
-    pub fn next(&mut self) -> Option<(Moment, E)> {
+    pub fn pop(&mut self) -> Option<(Moment, E)> {
         let ((at, _), event) = self.events.pop_first()?;
         self.now = at;
         Some((at, event))
@@ -77,11 +77,11 @@ mod tests {
         queue.add(Moment(5), 'b');
         queue.add(Moment(5), 'c');
         queue.add(Moment(1), 'a');
-        assert_eq!(queue.next(), Some((Moment(1), 'a')));
-        assert_eq!(queue.next(), Some((Moment(5), 'b')));
+        assert_eq!(queue.pop(), Some((Moment(1), 'a')));
+        assert_eq!(queue.pop(), Some((Moment(5), 'b')));
         queue.add(Moment(0), 'd');
-        assert_eq!(queue.next(), Some((Moment(5), 'c')));
-        assert_eq!(queue.next(), Some((Moment(5), 'd')));
-        assert_eq!(queue.next(), None);
+        assert_eq!(queue.pop(), Some((Moment(5), 'c')));
+        assert_eq!(queue.pop(), Some((Moment(5), 'd')));
+        assert_eq!(queue.pop(), None);
     }
 }

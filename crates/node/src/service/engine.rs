@@ -1,7 +1,7 @@
 //! The consensus engine on a thread of its own: it hears of peers, timers and users, and acts upon the world.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -132,6 +132,9 @@ pub enum Request {
     Trust(i64),
 }
 
+/// Where a user waits for what came of a transaction.
+type TxAnswer = oneshot::Sender<Result<(), ApiError>>;
+
 /// Why the engine stopped.
 pub type Ended = Result<(), Fatal>;
 
@@ -144,10 +147,10 @@ struct Engine {
     verdicts: mpsc::UnboundedSender<Input>,
     next_id: u64,
     /// Users whose transactions are being checked.
-    checking: HashMap<u64, (Sha256Hash, bool, oneshot::Sender<Result<(), ApiError>>)>,
+    checking: BTreeMap<u64, (Sha256Hash, bool, TxAnswer)>,
     /// Users whose transactions wait for a block.
-    waiting: HashMap<Sha256Hash, Vec<oneshot::Sender<Result<(), ApiError>>>>,
-    evidence: HashMap<u64, oneshot::Sender<Result<(), String>>>,
+    waiting: BTreeMap<Sha256Hash, Vec<TxAnswer>>,
+    evidence: BTreeMap<u64, oneshot::Sender<Result<(), String>>>,
     last_progress: Option<Instant>,
 }
 
@@ -189,9 +192,9 @@ pub async fn drive(
         requests,
         verdicts,
         next_id: 0,
-        checking: HashMap::new(),
-        waiting: HashMap::new(),
-        evidence: HashMap::new(),
+        checking: BTreeMap::new(),
+        waiting: BTreeMap::new(),
+        evidence: BTreeMap::new(),
         last_progress: None,
     };
     engine.carry_out(first);

@@ -109,7 +109,8 @@ pub fn consensus_address(identity: &Identity, external: &(String, u16), allow_un
     let text = if external.0.contains(':') { format!("[{}]:{}", external.0, external.1) } else { format!("{}:{}", external.0, external.1) };
     let address = Address::from_text(&text).ok_or_else(|| format!("expected an IP address, found {text}"))?;
     // Source: go/registry/api/api.go, `VerifyAddress`.
-    if !allow_unroutable && !(address.is_global_unicast() && address.is_routable()) {
+    let routable = address.is_global_unicast() && address.is_routable();
+    if !allow_unroutable && !routable {
         return Err(format!("expected an address that is reached from the internet, found {text}"));
     }
     Ok(ConsensusAddress { id: identity.p2p.public_key(), address })
