@@ -47,7 +47,7 @@ pub struct Config {
     pub own_tx_signer: Option<PublicKey>,
     /// Whether no checkpoints are made.
     pub disable_checkpointer: bool,
-    /// Upgrades that are pending where the state does not say which.
+    /// Upgrades that are pending before the first block; later the state says which, and more are submitted.
     pub upgrades: Vec<Descriptor>,
     /// Whether the node stops at every upgrade, as the original does; otherwise only at one that it cannot perform.
     pub stop_at_upgrades: bool,
@@ -129,12 +129,6 @@ impl<T: Backend> Machine<T> {
             Some(note) => Upgrader::resume(note.upgrades.clone()),
             None => Upgrader::new(config.upgrades.clone()),
         };
-        if note.is_some() {
-            for descriptor in &config.upgrades {
-                // Refused only where it is pending already.
-                let _ = upgrader.submit(descriptor.clone());
-            }
-        }
         upgrader.start().map_err(OpenError::Upgrade)?;
         if config.stop_at_upgrades {
             upgrader = upgrader.stopping_at_upgrades();
