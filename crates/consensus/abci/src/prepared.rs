@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_stays_within_its_limit() {
-        let chain = ChainContext::new(&"a".repeat(64)).unwrap();
+        let chain = ChainContext::new("a".repeat(64)).unwrap();
         let rules = SignatureRules::new(chain, Blacklist::new(true));
         let mut cache = PreparedCache::new(10 * (OVERHEAD + 8));
         for i in 0..100u8 {
