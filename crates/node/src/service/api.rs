@@ -129,10 +129,7 @@ impl NodeApi {
 impl Running {
     async fn answer(&self, service: &str, method: &str, request: Vec<u8>) -> Answer {
         match (service, method) {
-            ("NodeController", "RequestShutdown") => {
-                self.stopper.stop();
-                nothing()
-            }
+            ("NodeController", "RequestShutdown") => self.leave(read(&request)?).await,
             ("NodeController", "IsSynced" | "IsReady") => ok(&self.is_synced()),
             ("NodeController", "WaitSync" | "WaitReady") => self.wait_synced().await,
             ("NodeController", "UpgradeBinary") => {
@@ -167,6 +164,17 @@ impl Running {
             }
             _ => Err(ApiError::unimplemented(&format!("{SERVICE_PREFIX}{service}"), method)),
         }
+    }
+
+    /// Lets the node leave; where asked to, answers only when it stops.
+    async fn leave(&self, wait: bool) -> Answer {
+        self.leaving.ask().map_err(internal)?;
+        // Looks at once, not only at the next block.
+        tokio::spawn(super::leave::watch(self.clone()));
+        if wait {
+            self.stopper.stopped().await;
+        }
+        nothing()
     }
 
     /// Whether the node has all blocks; an archive always has.

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     api,
     engine::{self, EngineHandle, Request},
+    leave::{self, Leaving},
     net,
     prepare::{Prepared, StartError},
     signer::FileSigner,
@@ -48,6 +49,8 @@ pub struct Running {
     pub peers: Option<NetworkHandle>,
     /// The node's registration.
     pub registration: workers::RegistrationState,
+    /// Whether the node is to leave the network.
+    pub leaving: Leaving,
     /// Lets the node stop.
     pub stopper: Stopper,
 }
@@ -103,6 +106,7 @@ pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Resul
         engine: handle,
         peers: None,
         registration: workers::RegistrationState::default(),
+        leaving: Leaving::load(&prepared)?,
         stopper: stopper.clone(),
     };
     let ended = match prepared.settings.mode {
@@ -120,6 +124,7 @@ pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Resul
         async move { grpc::serve_unix(&socket, service, stop).await }
     });
     let workers = workers::start(&running, stop);
+    tokio::spawn(leave::watch(running.clone()));
     let mut ended = ended;
     let result = tokio::select! {
         () = stop.wait() => Ok(()),

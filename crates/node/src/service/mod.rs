@@ -3,6 +3,7 @@
 mod api;
 mod engine;
 mod full;
+mod leave;
 mod light;
 mod net;
 mod paths;

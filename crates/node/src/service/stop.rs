@@ -25,6 +25,11 @@ impl Stopper {
         self.0.send_replace(true);
     }
 
+    /// Waits until everybody was told.
+    pub async fn stopped(&self) {
+        let _ = self.0.subscribe().wait_for(|stop| *stop).await;
+    }
+
     /// Stops at the signals that ask for it.
     pub fn on_signals(&self) -> std::io::Result<()> {
         let mut interrupt = signal(SignalKind::interrupt())?;

@@ -186,6 +186,9 @@ async fn register(running: Running) {
     let mut rotated = None;
     let mut told = None;
     while next_block(&running, &mut last).await.is_some() {
+        if running.leaving.is_asked() {
+            continue;
+        }
         let due = with_state(&running, |state| schedule.due(state, &entity, &identity.node.public_key()));
         let epoch = match due {
             Ok(Ok(epoch)) => epoch,
