@@ -8,7 +8,7 @@ use oasis_consensus_app::{
     context::{BlockTime, Options},
     epoch::{self, EpochTime},
     error::{Error, Result},
-    executor::{Config as ExecutorConfig, Executor},
+    executor::{Config as ExecutorConfig, Executor, verify_inside},
     upgrade::Upgrader,
 };
 use oasis_consensus_engine::{
@@ -261,6 +261,9 @@ impl<T: Backend> Machine<T> {
     fn run(&mut self, block: &CheckedBlock, votes: &[VoteInfo], byzantine: &[ByzantineValidator]) -> Result<AbciResponses> {
         let begin = self.executor.begin_block(&convert::begin_block(block, votes, byzantine))?;
         let txs = self.prepared.take(block.txs(), self.executor.rules());
+        // The signatures inside of the transactions, in one batch too.
+        let inside = verify_inside(txs.iter().map(Arc::as_ref), self.executor.rules());
+        self.executor.set_verified(Arc::new(inside));
         let results = txs.iter().map(|tx| self.executor.deliver_tx(tx)).collect::<Result<_>>()?;
         let end = self.executor.end_block()?;
         Ok(convert::responses(begin, results, end, self.executor.halted()))
