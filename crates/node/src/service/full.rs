@@ -127,6 +127,8 @@ pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Resul
     tokio::spawn(leave::watch(running.clone()));
     let mut ended = ended;
     let result = tokio::select! {
+        // First: the server ends too when the node is told to stop, which is no failure.
+        biased;
         () = stop.wait() => Ok(()),
         result = engine_end(&mut ended) => finished(&running, result).await,
         served = &mut server => Err(StartError(match served {
