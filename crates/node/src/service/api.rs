@@ -17,7 +17,6 @@ use oasis_primitives::{
     hash::Hash,
     namespace::Namespace,
     signature::{PublicKey, Signer as _},
-    time::Timestamp,
     version::CONSENSUS_PROTOCOL,
 };
 use prost::Message;
@@ -26,6 +25,7 @@ use super::full::Running;
 use crate::{
     api::{
         SERVICE_PREFIX,
+        block::{Block, timestamp},
         status::{ConsensusStatus, FEATURE_FULL_NODE, FEATURE_SERVICES, IdentityStatus, Status},
     },
     config::Mode,
@@ -38,7 +38,10 @@ const BACKEND: &str = "tendermint";
 /// Methods, by service. Others are served by later parts.
 const METHODS: &[(&str, &[&str])] = &[
     ("NodeController", &["RequestShutdown", "WaitSync", "IsSynced", "WaitReady", "IsReady", "UpgradeBinary", "CancelUpgrade", "GetStatus"]),
-    ("Consensus", &["SubmitTx", "EstimateGas", "GetSignerNonce", "GetChainContext", "GetGenesisDocument", "GetStatus", "GetTransactions"]),
+    (
+        "Consensus",
+        &["SubmitTx", "EstimateGas", "GetSignerNonce", "GetChainContext", "GetGenesisDocument", "GetStatus", "GetBlock", "GetTransactions"],
+    ),
     ("ConsensusLight", &["SubmitTxNoWait", "SubmitEvidence", "GetLightBlock"]),
 ];
 
@@ -83,8 +86,9 @@ fn ok<T: Encode + ?Sized>(value: &T) -> Answer {
     Ok(cbor::to_vec(value))
 }
 
+/// The answer of methods that say nothing: an empty message, as gRPC for Go sends for nil.
 fn nothing() -> Answer {
-    ok(&cbor::Value::Null)
+    Ok(Vec::new())
 }
 
 fn coded(code: oasis_consensus_types::errors::Code) -> ApiError {
@@ -98,10 +102,6 @@ fn app_error(error: oasis_consensus_app::error::Error) -> ApiError {
 
 fn internal(error: impl std::fmt::Display) -> ApiError {
     ApiError::unknown(error.to_string())
-}
-
-fn timestamp(time: &proto::Timestamp) -> Timestamp {
-    Timestamp::from_unix(time.seconds, u32::try_from(time.nanos).unwrap_or_default())
 }
 
 impl Service for NodeApi {
@@ -150,6 +150,7 @@ impl Running {
             ("ConsensusLight", "GetLightBlock") => self.light_block(read(&request)?),
             ("Consensus", "GetChainContext") => ok(self.prepared.network.chain_context.as_str()),
             ("Consensus", "GetGenesisDocument") => ok(&self.prepared.network.document),
+            ("Consensus", "GetBlock") => self.block(read(&request)?),
             ("Consensus", "GetTransactions") => self.transactions(read(&request)?),
             ("Consensus", "GetSignerNonce") => {
                 let SignerNonceRequest { account_address, height } = read(&request)?;
@@ -232,6 +233,14 @@ impl Running {
         let signed_header = header.map(|header| proto::SignedHeader { header: Some(header), commit });
         let block = proto::LightBlock { signed_header, validator_set: Some(set.to_message()) };
         ok(&LightBlock { height, meta: block.encode_to_vec() })
+    }
+
+    /// Source: go/consensus/tendermint/full/common.go, `GetBlock`.
+    fn block(&self, height: i64) -> Answer {
+        let height = self.height(height)?;
+        let header = self.blocks.header(height).map_err(internal)?.ok_or_else(|| coded(ERR_VERSION_NOT_FOUND))?;
+        let commit = self.blocks.commit(height.saturating_sub(1)).map_err(internal)?;
+        ok(&Block::new(&header, commit.as_ref()))
     }
 
     fn transactions(&self, height: i64) -> Answer {

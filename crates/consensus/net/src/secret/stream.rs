@@ -108,7 +108,7 @@ impl<R: AsyncRead + Unpin> SecretReader<R> {
         &mut self.plain
     }
 
-    /// Waits for at least one more frame; returns the count of sealed bytes it opened. At most [`READ_AHEAD`] are read ahead.
+    /// Waits for at least one more frame; returns the count of sealed bytes it opened. A bounded count is read ahead.
     ///
     /// May be cancelled: nothing is lost.
     pub async fn fill(&mut self) -> Result<usize, StreamError> {
