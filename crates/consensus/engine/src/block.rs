@@ -143,7 +143,7 @@ impl CheckedBlock {
     /// decoder takes, for a proposer may choose an odd one, and the bytes decide nothing but the parts. `parts` are those
     /// that the bytes came in.
     pub fn decode_live(bytes: &[u8], parts: &PartSetHeader) -> Result<Self, VerifyError> {
-        let block = Block::decode(bytes).map_err(|e| VerifyError::new("block", "a block", e))?;
+        let block: Block = proto::decode_lenient(bytes).map_err(|e| VerifyError::new("block", "a block", e))?;
         Self::check(block, parts.clone())
     }
 

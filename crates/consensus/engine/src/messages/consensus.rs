@@ -2,12 +2,12 @@
 
 use prost::{Message, Oneof};
 
-use super::{ChannelId, MessageError, channels::max_message, lenient};
+use super::{ChannelId, MessageError, channels::max_message, lenient, lenient_as_original};
 use crate::{
     bits::{BitArray, BitArrayMessage},
     error::{VerifyError, ensure},
     parts::MAX_BLOCK_PARTS,
-    proto::{BlockId, Part, PartSetHeader, Proposal, SignedMsgType, Vote},
+    proto::{BlockId, CONSENSUS_ENVELOPE, Lenient, Part, PartSetHeader, Proposal, Schema, SignedMsgType, Vote},
     vote::check_hash,
 };
 
@@ -213,10 +213,19 @@ struct Envelope {
     sum: Option<ConsensusMessage>,
 }
 
+impl Lenient for Envelope {
+    const SCHEMA: &'static Schema = CONSENSUS_ENVELOPE;
+}
+
 impl ConsensusMessage {
     /// Reads and checks a message. Source: tendermint `consensus/msgs.go`, `MsgFromProto`.
     pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
-        let envelope: Envelope = lenient(bytes, max_message(ChannelId::STATE))?;
+        let limit = max_message(ChannelId::STATE);
+        // Also what a later field replaces has to be well-formed, of the kinds that the schema takes as they are too.
+        let mut envelope: Envelope = lenient(bytes, limit)?;
+        if envelope.encode_to_vec() != bytes {
+            envelope = lenient_as_original(bytes, limit)?;
+        }
         let message = envelope.sum.ok_or(MessageError::UnknownKind)?;
         message.check_basic()?;
         Ok(message)

@@ -2,7 +2,7 @@
 
 use prost::Message;
 
-use super::{ChannelId, MessageError, channels::max_message, lenient};
+use super::{ChannelId, MessageError, channels::max_message, lenient_as_original};
 use crate::proto::{Evidence, EvidenceList};
 
 /// Pieces of evidence.
@@ -12,7 +12,7 @@ pub struct EvidenceMessage(pub Vec<Evidence>);
 impl EvidenceMessage {
     /// Reads and checks a message. Source: tendermint `evidence/reactor.go`, `decodeMsg`.
     pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
-        let list: EvidenceList = lenient(bytes, max_message(ChannelId::EVIDENCE))?;
+        let list: EvidenceList = lenient_as_original(bytes, max_message(ChannelId::EVIDENCE))?;
         for (i, evidence) in list.evidence.iter().enumerate() {
             evidence.check_basic().map_err(|e| e.inside(&format!("evidence[{i}]")))?;
         }

@@ -13,7 +13,10 @@ mod statesync;
 use prost::Message;
 use thiserror::Error;
 
-use crate::error::VerifyError;
+use crate::{
+    error::VerifyError,
+    proto::{Lenient, decode_lenient},
+};
 
 pub use blocksync::{BlockRequest, BlockResponse, BlockSyncMessage, NoBlockResponse, StatusRequest, StatusResponse};
 pub use channels::{CHANNELS, ChannelId, ChannelInfo, MAX_TX_BYTES, channel};
@@ -53,6 +56,14 @@ pub(crate) fn lenient<M: Message + Default>(bytes: &[u8], limit: usize) -> Resul
         return Err(MessageError::TooLong { limit, found: bytes.len() });
     }
     M::decode(bytes).map_err(|e| MessageError::Malformed(e.to_string()))
+}
+
+/// Like [`lenient`], for messages with times or evidence, of which the original reads odd encodings in its own way.
+pub(crate) fn lenient_as_original<M: Lenient>(bytes: &[u8], limit: usize) -> Result<M, MessageError> {
+    if bytes.len() > limit {
+        return Err(MessageError::TooLong { limit, found: bytes.len() });
+    }
+    decode_lenient(bytes).map_err(|e| MessageError::Malformed(e.to_string()))
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@
 //! Source: tendermint `proto/tendermint/{types,abci,state,crypto,version}`.
 
 mod abci;
+mod gogo;
 mod parts;
+mod schema;
 mod types;
 mod wire;
 
@@ -14,7 +16,9 @@ pub use abci::{
     AbciBlockParams, AbciConsensusParams, AbciResponses, Event, EventAttribute, ResponseBeginBlock, ResponseDeliverTx, ResponseEndBlock,
     ValidatorUpdate,
 };
+pub(crate) use gogo::{Lenient, decode_lenient};
 pub use parts::{BlockMeta, Part, Proof, Proposal};
+pub(crate) use schema::{CONSENSUS_ENVELOPE, Schema};
 pub use types::{
     Block, BlockId, BlockIdFlag, BlockParams, Commit, CommitSig, Consensus, ConsensusParams, Data, DuplicateVoteEvidence, Duration,
     Evidence, EvidenceList, EvidenceParams, EvidenceSum, Header, LightBlock, LightClientAttackEvidence, PartSetHeader, PublicKey,
