@@ -19,6 +19,6 @@ mod wal;
 pub use blocks::{BlockDb, BlockOptions};
 pub use checkpoints::{CheckpointDir, Error as CheckpointDirError};
 pub use db::{CheckReport, Committed, NodeDb, Options};
-pub use engine::{Durability, EngineKind};
+pub use engine::{Durability, EngineKind, Together};
 pub use error::Error;
 pub use wal::FileWal;

@@ -136,7 +136,13 @@ pub trait Store {
     fn range(&self) -> (i64, i64);
     /// Keeps a decided block: its encoding, parts of which are served, and the commit that decided it. Synced.
     fn save_block(&mut self, block: &CheckedBlock, encoded: &[u8], seen_commit: &Commit) -> Result<(), Fatal>;
-    /// Keeps what the state machine answered to a block, before its state is committed.
+    /// Keeps a block that peers have decided long ago and can give again, as [`Store::save_block`] does. Power loss may take
+    /// it, but then it takes the state machine's commits from this block on too.
+    fn save_fetched(&mut self, block: &CheckedBlock, encoded: &[u8], seen_commit: &Commit) -> Result<(), Fatal> {
+        self.save_block(block, encoded, seen_commit)
+    }
+    /// Keeps what the state machine answered to a block, before its state is committed; power loss may take it only together
+    /// with that commit.
     fn save_responses(&mut self, height: i64, responses: &AbciResponses) -> Result<(), Fatal>;
     /// Keeps the state after a block, the validators and parameters of coming heights, and marks its evidence as committed.
     fn save_applied(&mut self, state: &ChainState, committed: &[Evidence]) -> Result<(), Fatal>;

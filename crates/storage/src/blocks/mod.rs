@@ -44,11 +44,14 @@ pub struct BlockOptions {
     pub cache_bytes: u64,
     /// Which engine.
     pub engine: EngineKind,
+    /// Whether the state machine's state has the same journal ([`crate::Together`]). Then power loss cannot leave a state
+    /// without the answers that go with it, and neither they nor fetched blocks have to be synced.
+    pub with_state: bool,
 }
 
 impl Default for BlockOptions {
     fn default() -> Self {
-        Self { context: String::new(), cache_bytes: 4 << 20, engine: EngineKind::default() }
+        Self { context: String::new(), cache_bytes: 4 << 20, engine: EngineKind::default(), with_state: false }
     }
 }
 
@@ -61,6 +64,8 @@ pub struct BlockDb {
 struct Inner {
     path: PathBuf,
     engine: Arc<dyn Engine>,
+    /// How safe writes have to be that the state machine's commits must not outlive.
+    before_state: Durability,
     meta: Mutex<Meta>,
     /// The parts of the block that was served last.
     parts: Mutex<Option<(i64, Arc<PartSet>)>>,
@@ -104,6 +109,7 @@ impl BlockDb {
 
     /// A database on an engine.
     pub fn on(engine: Arc<dyn Engine>, path: &Path, options: BlockOptions) -> Result<Self, Error> {
+        let before_state = if options.with_state { Durability::Process } else { Durability::Sync };
         let meta = match engine.get(Table::Index, record::META)? {
             Some(sealed) => {
                 let bytes = open_bytes(record::META, &sealed).and_then(|bytes| Meta::decode(bytes).ok());
@@ -124,7 +130,7 @@ impl BlockDb {
                 meta
             }
         };
-        let inner = Inner { path: path.to_owned(), engine, meta: Mutex::new(meta), parts: Mutex::new(None) };
+        let inner = Inner { path: path.to_owned(), engine, before_state, meta: Mutex::new(meta), parts: Mutex::new(None) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -189,6 +195,30 @@ impl BlockDb {
         }
     }
 
+    fn keep_block(&self, block: &CheckedBlock, encoded: &[u8], seen_commit: &Commit, durability: Durability) -> Result<(), Fatal> {
+        let header = block.header();
+        let height = header.height;
+        let mut meta = lock(&self.inner.meta).clone();
+        if meta.height > 0 && height != meta.height.saturating_add(1) {
+            return Err(self.fatal(format_args!("expected block {}, found block {height}", meta.height.saturating_add(1))));
+        }
+        meta.base = if meta.base == 0 { height } else { meta.base };
+        meta.height = height;
+        let mut batch = Batch::default();
+        put_bytes(&mut batch, at(kind::BLOCK, height), encoded.to_vec());
+        let size = i64::try_from(encoded.len()).unwrap_or(i64::MAX);
+        let num_txs = i64::try_from(block.txs().len()).unwrap_or(i64::MAX);
+        let known = BlockMeta { block_id: block.id().clone(), block_size: size, header: header.clone(), num_txs };
+        put(&mut batch, at(kind::BLOCK_META, height), &known);
+        put(&mut batch, at(kind::COMMIT, height.saturating_sub(1)), block.last_commit());
+        put(&mut batch, at(kind::SEEN_COMMIT, height), seen_commit);
+        put_bytes(&mut batch, by_hash(kind::HEIGHT, &block.id().hash), height.to_be_bytes().to_vec());
+        put(&mut batch, record::META.to_vec(), &meta);
+        self.write(batch, durability)?;
+        *lock(&self.inner.meta) = meta;
+        Ok(())
+    }
+
     fn part_set(&self, height: i64) -> Result<Option<Arc<PartSet>>, Fatal> {
         if let Some((at, parts)) = &*lock(&self.inner.parts)
             && *at == height
@@ -235,34 +265,18 @@ impl Store for BlockDb {
     }
 
     fn save_block(&mut self, block: &CheckedBlock, encoded: &[u8], seen_commit: &Commit) -> Result<(), Fatal> {
-        let header = block.header();
-        let height = header.height;
-        let mut meta = lock(&self.inner.meta).clone();
-        if meta.height > 0 && height != meta.height.saturating_add(1) {
-            return Err(self.fatal(format_args!("expected block {}, found block {height}", meta.height.saturating_add(1))));
-        }
-        meta.base = if meta.base == 0 { height } else { meta.base };
-        meta.height = height;
-        let mut batch = Batch::default();
-        put_bytes(&mut batch, at(kind::BLOCK, height), encoded.to_vec());
-        let size = i64::try_from(encoded.len()).unwrap_or(i64::MAX);
-        let num_txs = i64::try_from(block.txs().len()).unwrap_or(i64::MAX);
-        let known = BlockMeta { block_id: block.id().clone(), block_size: size, header: header.clone(), num_txs };
-        put(&mut batch, at(kind::BLOCK_META, height), &known);
-        put(&mut batch, at(kind::COMMIT, height.saturating_sub(1)), block.last_commit());
-        put(&mut batch, at(kind::SEEN_COMMIT, height), seen_commit);
-        put_bytes(&mut batch, by_hash(kind::HEIGHT, &block.id().hash), height.to_be_bytes().to_vec());
-        put(&mut batch, record::META.to_vec(), &meta);
-        self.write(batch, Durability::Sync)?;
-        *lock(&self.inner.meta) = meta;
-        Ok(())
+        self.keep_block(block, encoded, seen_commit, Durability::Sync)
+    }
+
+    fn save_fetched(&mut self, block: &CheckedBlock, encoded: &[u8], seen_commit: &Commit) -> Result<(), Fatal> {
+        self.keep_block(block, encoded, seen_commit, self.inner.before_state)
     }
 
     fn save_responses(&mut self, height: i64, responses: &AbciResponses) -> Result<(), Fatal> {
         // The state machine may keep its commit while the power takes this: without the answers it could not go on.
         let mut batch = Batch::default();
         put(&mut batch, at(kind::RESPONSES, height), responses);
-        self.write(batch, Durability::Sync)
+        self.write(batch, self.inner.before_state)
     }
 
     fn save_applied(&mut self, state: &ChainState, committed: &[Evidence]) -> Result<(), Fatal> {

@@ -25,14 +25,18 @@ pub struct Fjall {
 impl Fjall {
     /// Opens a database in a directory.
     pub fn open(path: &Path, cache_bytes: u64) -> Result<Self, Error> {
-        let failed = |e: fjall::Error| Error::engine(path, describe(&e));
-        let database = Database::builder(path)
-            .cache_size(cache_bytes)
-            .worker_threads(1)
-            .max_cached_files(Some(64))
-            .max_journaling_size(JOURNAL_BYTES)
-            .open()
-            .map_err(failed)?;
+        Self::part(path, &database(path, cache_bytes)?, "")
+    }
+
+    /// Opens two databases with one journal: power loss takes the writes of both together, from the last backwards, and
+    /// a sync of one is a sync of the other.
+    pub fn open_two(path: &Path, cache_bytes: u64, second: &str) -> Result<(Self, Self), Error> {
+        let database = database(path, cache_bytes)?;
+        Ok((Self::part(path, &database, "")?, Self::part(path, &database, second)?))
+    }
+
+    /// The tables whose names begin with a prefix.
+    fn part(path: &Path, database: &Database, prefix: &str) -> Result<Self, Error> {
         let keyspace = |name: &str, buffer: u64| {
             let options = || {
                 KeyspaceCreateOptions::default()
@@ -43,12 +47,11 @@ impl Fjall {
                     .index_block_partitioning_policy(PartitioningPolicy::all(true))
                     .filter_block_partitioning_policy(PartitioningPolicy::all(true))
             };
-            database.keyspace(name, options)
+            let keyspace = database.keyspace(&format!("{prefix}{name}"), options);
+            keyspace.map_err(|e| Error::engine(path, describe(&e)))
         };
-        let nodes = keyspace("nodes", NODES_BUFFER).map_err(failed)?;
-        let index = keyspace("index", OTHER_BUFFER).map_err(failed)?;
-        let app = keyspace("app", OTHER_BUFFER).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), database, nodes, index, app })
+        let (nodes, index, app) = (keyspace("nodes", NODES_BUFFER)?, keyspace("index", OTHER_BUFFER)?, keyspace("app", OTHER_BUFFER)?);
+        Ok(Self { path: path.to_owned(), database: database.clone(), nodes, index, app })
     }
 
     fn table(&self, table: Table) -> &Keyspace {
@@ -62,6 +65,16 @@ impl Fjall {
     fn failed(&self, error: fjall::Error) -> Error {
         Error::engine(&self.path, describe(&error))
     }
+}
+
+fn database(path: &Path, cache_bytes: u64) -> Result<Database, Error> {
+    Database::builder(path)
+        .cache_size(cache_bytes)
+        .worker_threads(1)
+        .max_cached_files(Some(64))
+        .max_journaling_size(JOURNAL_BYTES)
+        .open()
+        .map_err(|e| Error::engine(path, describe(&e)))
 }
 
 /// The engine's errors in words for those that an operator can do something about.

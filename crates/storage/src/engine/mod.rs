@@ -95,3 +95,23 @@ pub fn open(kind: EngineKind, path: &Path, cache_bytes: u64) -> Result<Arc<dyn E
         EngineKind::Memory => Arc::new(Memory::default()),
     })
 }
+
+/// The engines of a state machine's state and of the blocks, in one directory with one journal.
+///
+/// Power loss takes the writes of both together, from the last backwards. So the state is never ahead of the blocks,
+/// whatever was synced.
+#[derive(Clone)]
+pub struct Together {
+    /// For the state.
+    pub state: Arc<dyn Engine>,
+    /// For the blocks.
+    pub blocks: Arc<dyn Engine>,
+}
+
+impl Together {
+    /// Opens both, creating their files where there are none. A directory with a state alone gets empty blocks.
+    pub fn open(path: &Path, cache_bytes: u64) -> Result<Self, Error> {
+        let (state, blocks) = Fjall::open_two(path, cache_bytes, "blocks-")?;
+        Ok(Self { state: Arc::new(state), blocks: Arc::new(blocks) })
+    }
+}

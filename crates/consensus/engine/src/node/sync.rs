@@ -62,7 +62,7 @@ impl Node {
     pub(super) fn apply_proven(&mut self, now: Timestamp) -> Result<(), Fatal> {
         let Some(proven) = self.proven.take() else { return Ok(()) };
         let ProvenBlock { block, encoded, commit, last_commit_verified } = *proven;
-        self.ports.store.save_block(&block, &encoded, &commit)?;
+        self.ports.store.save_fetched(&block, &encoded, &commit)?;
         self.apply(Arc::new(block), last_commit_verified)?;
         self.block_sync_input(now, blocksync::Input::Applied(Box::new(self.state.clone())))
     }
