@@ -20,7 +20,7 @@ use oasis_mkvs::{
     checkpoint::{self, ChunkMetadata, GetCheckpointsRequest, Metadata},
 };
 use oasis_primitives::{cbor, hash::Hash};
-use oasis_storage::{CheckpointDir, CheckpointDirError, Durability, NodeDb, Options};
+use oasis_storage::{CheckpointDir, CheckpointDirError, Durability, NodeDb, Options, engine::Engine};
 
 use crate::backend::{Backend, CheckpointJob, Note};
 
@@ -73,11 +73,20 @@ pub struct Disk {
 impl Disk {
     /// Opens the state in a directory, or makes an empty one. Errors name the directory.
     pub fn open(path: &Path, options: DiskOptions) -> Result<Self, Fatal> {
+        Self::with(path, options, |options| NodeDb::open(path, options))
+    }
+
+    /// Opens the state on an engine, in whose directory there may be more: see [`oasis_storage::Together`].
+    pub fn on(engine: Arc<dyn Engine>, path: &Path, options: DiskOptions) -> Result<Self, Fatal> {
+        Self::with(path, options, |options| NodeDb::on(engine, path, options))
+    }
+
+    fn with(path: &Path, options: DiskOptions, open: impl FnOnce(Options) -> Result<NodeDb, oasis_storage::Error>) -> Result<Self, Fatal> {
         let DiskOptions { context, checkpoints, cache_bytes, tree_bytes } = options;
         let options = Options { context, cache_bytes, tree_bytes, ..Options::default() };
         let name = path.display().to_string();
         let text = |e: oasis_storage::Error| Fatal::new(format_args!("{name}: {e}"));
-        let db = NodeDb::open(path, options).map_err(text)?;
+        let db = open(options).map_err(text)?;
         let tree = db.latest_tree(RootType::STATE).map_err(text)?.without_write_log();
         let checkpoints = checkpoints.map(|path| Checkpoints::open(&path)).transpose()?;
         Ok(Self { name, db, committed: tree.clone(), tree, values: Vec::new(), checkpoints })

@@ -10,7 +10,7 @@ use oasis_consensus_engine::{
 };
 use oasis_consensus_net::{Network as Peers, NetworkHandle};
 use oasis_primitives::{quantity::Quantity, signature::Signer as _};
-use oasis_storage::{BlockDb, BlockOptions, FileWal};
+use oasis_storage::{BlockDb, BlockOptions, FileWal, Together};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -59,11 +59,14 @@ fn fatal(e: impl std::fmt::Display) -> StartError {
     StartError(e.to_string())
 }
 
+/// Memory for what was read of state and blocks lately, bytes.
+const CACHE_BYTES: u64 = 8 << 20;
+
 /// Opens the state machine.
-fn open_machine(prepared: &Prepared) -> Result<Shared<Disk>, StartError> {
+fn open_machine(prepared: &Prepared, together: &Together) -> Result<Shared<Disk>, StartError> {
     let settings = &prepared.settings;
     let options = DiskOptions::new(prepared.network.chain_context.clone()).with_checkpoints(prepared.paths.checkpoints());
-    let tree = Disk::open(&prepared.paths.state(), options).map_err(fatal)?;
+    let tree = Disk::on(Arc::clone(&together.state), &prepared.paths.state(), options).map_err(fatal)?;
     let mut network = Network::clone(&prepared.network);
     network.supplementary_sanity_interval = settings.supplementary_sanity_interval;
     let config = MachineConfig {
@@ -95,9 +98,10 @@ fn rounds(prepared: &Prepared) -> RoundsConfig {
 /// Runs a full node or an archive until it is told to stop.
 pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Result<(), StartError> {
     let prepared = Arc::new(prepared);
-    let machine = open_machine(&prepared)?;
-    let options = BlockOptions { context: prepared.network.chain_context.clone(), ..BlockOptions::default() };
-    let blocks = BlockDb::open(prepared.paths.blocks(), options).map_err(fatal)?;
+    let together = Together::open(&prepared.paths.state(), CACHE_BYTES).map_err(fatal)?;
+    let machine = open_machine(&prepared, &together)?;
+    let options = BlockOptions { context: prepared.network.chain_context.clone(), with_state: true, ..BlockOptions::default() };
+    let blocks = BlockDb::on(together.blocks, &prepared.paths.state(), options).map_err(fatal)?;
     let (handle, ends) = engine::channel();
     let mut running = Running {
         prepared: Arc::clone(&prepared),

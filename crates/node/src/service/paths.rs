@@ -30,12 +30,7 @@ impl Paths {
         self.consensus().join("oasis_priv_validator.json")
     }
 
-    /// The database of blocks.
-    pub fn blocks(&self) -> PathBuf {
-        self.consensus().join("blocks")
-    }
-
-    /// The database of the state machine.
+    /// The database of the state machine and of blocks.
     pub fn state(&self) -> PathBuf {
         self.consensus().join("state")
     }

@@ -67,7 +67,31 @@ impl Fjall {
     }
 }
 
+/// Clears away what a crash, or a full disk, left of a database in the making: nothing was ever written to it, and `fjall`
+/// would not open it.
+///
+/// The file `version` is the last that is made, and made again only where it is missing.
+fn clear_unfinished(path: &Path) -> std::io::Result<()> {
+    let (lock, version, journal) = (path.join("lock"), path.join("version"), path.join("0.jnl"));
+    let finished = |file: &Path| std::fs::metadata(file).is_ok_and(|m| m.len() > 0);
+    if finished(&version) || !(journal.exists() || version.exists()) {
+        return Ok(());
+    }
+    let lock = std::fs::OpenOptions::new().create(true).append(true).open(lock)?;
+    // Another process may be making it; then opening it says so.
+    if lock.try_lock().is_err() || finished(&version) {
+        return Ok(());
+    }
+    for file in [journal, version] {
+        if file.exists() {
+            std::fs::remove_file(file)?;
+        }
+    }
+    Ok(())
+}
+
 fn database(path: &Path, cache_bytes: u64) -> Result<Database, Error> {
+    clear_unfinished(path).map_err(|e| Error::engine(path, e))?;
     Database::builder(path)
         .cache_size(cache_bytes)
         .worker_threads(1)
@@ -82,6 +106,7 @@ fn describe(error: &fjall::Error) -> String {
     match error {
         fjall::Error::Locked => "another process has it open".to_owned(),
         fjall::Error::InvalidVersion(_) => "not a database of this program, or of another version of its engine".to_owned(),
+        fjall::Error::Io(e) => e.to_string(),
         other => format!("{other:?}"),
     }
 }
