@@ -106,7 +106,7 @@ impl Identity {
     ///
     /// Source: go/common/identity/identity.go, `RotateCertificates`.
     pub fn rotate_tls(&mut self) -> Result<(), IdentityError> {
-        let Some(next) = self.next_tls.take() else { return Ok(()) };
+        let Some(next) = self.next_tls.clone() else { return Ok(()) };
         let path = |name: &str| self.datadir.join(name);
         let new = TlsKey::from_seed(&seed());
         write(&path(TLS_EPHEMERAL_NEW_KEY_FILE), new.to_pem().as_bytes(), KEY_FILE_MODE)?;

@@ -221,6 +221,9 @@ impl Settings {
             return Err(config.wrong("datadir", "a directory for the node's keys and data", "nothing"));
         }
         let datadir = std::path::absolute(&datadir).map_err(|error| ConfigError::File { path: datadir.into(), error })?;
+        if debug && config.flag("debug.test_entity") {
+            return Err(config.wrong("debug.test_entity", "false (the test entity is not served yet)", "true"));
+        }
         let backend = config.text("signer.backend");
         if backend != "file" {
             return Err(config.wrong("signer.backend", "file (other signers are not served yet)", backend));
@@ -374,6 +377,10 @@ fn state_sync(config: &Config) -> Result<Option<StateSyncSettings>, ConfigError>
 
 fn registration(config: &Config, debug: bool) -> Result<RegistrationSettings, ConfigError> {
     let path = |key| Some(config.text(key)).filter(|p| !p.is_empty()).map(PathBuf::from);
+    if !config.list("worker.sentry.address").is_empty() {
+        let wanted = "nothing (the addresses of sentries are not registered yet, and this node's own would be published)";
+        return Err(config.wrong("worker.sentry.address", wanted, "sentries"));
+    }
     Ok(RegistrationSettings {
         entity: path("worker.registration.entity"),
         debug_private_key: path("worker.registration.debug.private_key").filter(|_| debug),

@@ -180,7 +180,7 @@ impl Running {
 
     /// Whether the node has all blocks; an archive always has.
     fn is_synced(&self) -> bool {
-        self.prepared.settings.mode == Mode::Archive || self.engine.view().is_synced()
+        self.prepared.settings.mode == Mode::Archive || self.engine.is_synced()
     }
 
     async fn wait_synced(&self) -> Answer {
@@ -202,6 +202,9 @@ impl Running {
 
     /// Source: go/consensus/tendermint/full/full.go, `SubmitEvidence`.
     async fn submit_evidence(&self, request: &[u8]) -> Answer {
+        if self.prepared.settings.mode == Mode::Archive {
+            return Err(coded(oasis_consensus_types::consensus::ERR_UNSUPPORTED));
+        }
         let EvidenceMessage { meta } = read(request)?;
         let evidence =
             proto::Evidence::decode(meta.as_slice()).map_err(|e| internal(format_args!("tendermint: malformed evidence: {e}")))?;

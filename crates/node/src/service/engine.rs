@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -86,12 +89,21 @@ pub fn now() -> Timestamp {
 pub struct EngineHandle {
     commands: mpsc::Sender<Command>,
     view: watch::Receiver<View>,
+    synced: Arc<AtomicBool>,
 }
 
 impl EngineHandle {
     /// The last block and what the engine does.
     pub fn view(&self) -> View {
         self.view.borrow().clone()
+    }
+
+    /// Whether the node has had all blocks since it started; once it had, it counts as synced.
+    pub fn is_synced(&self) -> bool {
+        if self.view.borrow().is_synced() {
+            self.synced.store(true, Ordering::Relaxed);
+        }
+        self.synced.load(Ordering::Relaxed)
     }
 
     /// Tells of each new view; some may be passed over.
@@ -158,7 +170,7 @@ struct Engine {
 pub fn channel() -> (EngineHandle, EngineEnds) {
     let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
     let (view, viewed) = watch::channel(View::default());
-    (EngineHandle { commands, view: viewed }, EngineEnds { commands: receiver, view })
+    (EngineHandle { commands, view: viewed, synced: Arc::default() }, EngineEnds { commands: receiver, view })
 }
 
 /// The engine's ends of the ways to its users.
@@ -203,6 +215,20 @@ pub async fn drive(
         let until = engine.timers.values().min().copied().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
         tokio::select! {
             biased;
+            input = verified.recv() => if let Some(input) = input {
+                engine.tell(input)?;
+            },
+            command = commands.recv() => match command {
+                None | Some(Command::Stop) => return Ok(()),
+                Some(command) => {
+                engine.command(command)?;
+                // Users do not keep the peers waiting either.
+                for _ in 0..BURST {
+                    let Some(event) = events.try_recv() else { break };
+                    engine.net_event(event)?;
+                }
+            }
+            },
             event = events.recv() => {
                 let Some(event) = event else { return Ok(()) };
                 engine.net_event(event)?;
@@ -211,13 +237,6 @@ pub async fn drive(
                     engine.net_event(event)?;
                 }
             }
-            input = verified.recv() => if let Some(input) = input {
-                engine.tell(input)?;
-            },
-            command = commands.recv() => match command {
-                None | Some(Command::Stop) => return Ok(()),
-                Some(command) => engine.command(command)?,
-            },
             () = tokio::time::sleep_until(until.into()) => {}
         }
     }
@@ -259,6 +278,13 @@ impl Engine {
     fn command(&mut self, command: Command) -> Ended {
         match command {
             Command::Submit { tx, wait, answer } => {
+                if self.waiting.len() >= MAX_WAITING {
+                    // Users who went away wait no more.
+                    self.waiting.retain(|_, users| {
+                        users.retain(|user| !user.is_closed());
+                        !users.is_empty()
+                    });
+                }
                 if self.waiting.len() >= MAX_WAITING {
                     let _ = answer.send(Err(ApiError::grpc(GrpcCode::ResourceExhausted, "too many transactions wait for a block")));
                     return Ok(());

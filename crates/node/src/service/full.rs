@@ -142,7 +142,7 @@ pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Resul
         })),
     };
     stopper.stop();
-    running.engine.stop().await;
+    let _ = tokio::time::timeout(Duration::from_secs(5), running.engine.stop()).await;
     if ended.is_some() {
         let _ = tokio::time::timeout(Duration::from_secs(30), engine_end(&mut ended)).await;
     }
@@ -151,10 +151,9 @@ pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Resul
     }
     let _ = workers.await;
     // What was written since the last block survives power loss too.
-    running.blocks.sync().map_err(fatal)?;
-    running.machine.lock().sync().map_err(fatal)?;
+    let synced = running.blocks.sync().map_err(fatal).and_then(|()| running.machine.lock().sync().map_err(fatal));
     tracing::info!(target: "node", "stopped");
-    result
+    result.and(synced)
 }
 
 type EngineEnd = oneshot::Receiver<Result<(), Fatal>>;
@@ -230,7 +229,8 @@ async fn start_engine(running: &Running, ends: engine::EngineEnds) -> Result<(En
             };
             let genesis = &prepared.network.engine;
             let (node, first) = Node::start_watched(engine::now(), config, ports, genesis, &mut on_replay)?;
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Fatal::new)?;
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(2).build().map_err(Fatal::new)?;
             runtime.block_on(engine::drive(node, first, net, events, ends, requests))
         };
         let result = run();

@@ -14,6 +14,7 @@ use std::{
 };
 
 use oasis_consensus_app::registry::query;
+use oasis_consensus_types::registry::ERR_NO_SUCH_NODE;
 use oasis_primitives::signature::Signer as _;
 
 use super::{
@@ -66,8 +67,12 @@ impl Leaving {
 /// Whether the registry still has the node.
 fn is_registered(running: &Running) -> bool {
     let id = running.prepared.identity.node.public_key();
-    let machine = running.machine.lock();
-    machine.executor().query(0).is_ok_and(|state| query::node(&state, &id).is_ok())
+    let state = running.machine.lock().executor().query(0);
+    match state.and_then(|state| query::node(&state, &id)) {
+        Ok(_) => true,
+        // Before the first block, or where the state can't be read, nothing is known.
+        Err(e) => !e.is(ERR_NO_SUCH_NODE),
+    }
 }
 
 /// Stops the node once it is to leave and its registration has ended.

@@ -19,7 +19,7 @@ pub use stop::{Stop, Stopper, stop};
 
 use crate::{
     config::{Mode, Settings},
-    logs,
+    files, logs,
 };
 
 /// Threads for sockets and workers; the engine has its own.
@@ -27,6 +27,7 @@ const THREADS: usize = 2;
 
 /// Runs a node until it is told to stop.
 pub fn run(settings: Settings) -> Result<(), StartError> {
+    files::make_private_directory(&settings.datadir).map_err(|e| StartError::at(&settings.datadir, e))?;
     logs::start(&settings.log).map_err(StartError)?;
     let prepared = prepare(settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();

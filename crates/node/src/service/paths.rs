@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 /// Directory of the consensus layer. Source: go/consensus/tendermint/common/common.go, `StateDir`.
-const CONSENSUS: &str = "consensus";
+const CONSENSUS: &str = "tendermint";
 
 /// Paths in a data directory.
 #[derive(Clone, Debug)]

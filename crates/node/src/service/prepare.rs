@@ -64,8 +64,26 @@ pub fn prepare(settings: Settings) -> Result<Prepared, StartError> {
     let root = paths.root.as_path();
     files::make_private_directory(root).map_err(|e| StartError::at(root, e))?;
     let lock = lock(&paths)?;
+    // Nodes of the original hold no lock, but answer here.
+    let socket = settings.socket.clone().unwrap_or_else(|| root.join(crate::grpc::SOCKET_FILE));
+    if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
+        return Err(StartError::at(&socket, "another node is running on this data directory; stop it first"));
+    }
+    if let Some(entity) = &settings.registration.entity {
+        super::workers::read_entity(entity)?;
+    }
     check_chain(&paths.chain_context(), &network.chain_context)?;
     let identity = Identity::load_or_generate(root).map_err(|e| StartError(e.to_string()))?;
+    if settings.registration.rotate_certs > 0 && identity.next_tls.is_none() {
+        let text =
+            "worker.registration.rotate_certs: expected 0, since tls_identity.pem is kept and never rotates; remove that file to rotate";
+        return Err(StartError(text.to_owned()));
+    }
+    let earlier = root.join("consensus").join(oasis_consensus_engine::sign_state::SIGN_STATE_FILE);
+    if earlier.exists() && !paths.sign_state().exists() {
+        let text = format!("move this file to {} first: it is the memory of what was signed", paths.sign_state().display());
+        return Err(StartError::at(&earlier, text));
+    }
     let consensus = paths.consensus();
     files::make_private_directory(&consensus).map_err(|e| StartError::at(&consensus, e))?;
     if let Some(parent) = paths.address_book().parent() {

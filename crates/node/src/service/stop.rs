@@ -42,6 +42,12 @@ impl Stopper {
             };
             tracing::info!(target: "node", signal = name, "stopping");
             stopper.stop();
+            // Who asks again does not want to wait.
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            std::process::exit(1);
         });
         Ok(())
     }

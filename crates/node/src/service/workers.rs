@@ -94,7 +94,7 @@ async fn next_block(running: &Running, last: &mut i64) -> Option<()> {
     loop {
         {
             let view = views.borrow_and_update();
-            if view.is_synced() && view.height > *last {
+            if running.engine.is_synced() && view.height > *last {
                 *last = view.height;
                 return Some(());
             }
@@ -105,8 +105,11 @@ async fn next_block(running: &Running, last: &mut i64) -> Option<()> {
 
 /// Looks at the state after the last block.
 fn with_state<T>(running: &Running, look: impl FnOnce(&Store) -> Result<T, Error>) -> Result<T, Error> {
-    let machine = running.machine.lock();
-    look(&machine.executor().query(0)?)
+    // Looking may take long: the engine goes on meanwhile, and so do the peers.
+    tokio::task::block_in_place(|| {
+        let state = running.machine.lock().executor().query(0)?;
+        look(&state)
+    })
 }
 
 /// Gives a transaction its nonce and fee, signs it, and waits until it is in a block.
@@ -155,7 +158,8 @@ fn owner(running: &Running) -> Result<Option<(PublicKey, Arc<MemorySigner>)>, St
     Ok(Some((entity.id, running.prepared.identity.node.clone())))
 }
 
-fn read_entity(path: &Path) -> Result<Entity, StartError> {
+/// Reads an entity's descriptor.
+pub(super) fn read_entity(path: &Path) -> Result<Entity, StartError> {
     let fail = |e: &dyn std::fmt::Display| StartError(format!("worker.registration.entity: {}: {e}", path.display()));
     let text = fs::read(path).map_err(|e| fail(&e))?;
     let value = json::parse(&text).map_err(|e| fail(&e))?;
@@ -211,7 +215,8 @@ async fn register(running: Running) {
             && epoch.saturating_sub(at) >= every
         {
             match identity.rotate_tls() {
-                Ok(()) => rotated = Some(epoch),
+                // Again only after the new key was registered.
+                Ok(()) => rotated = None,
                 Err(error) => tracing::error!(target: "worker/registration", %error, "TLS keys were not rotated"),
             }
         }
@@ -262,7 +267,18 @@ async fn register(running: Running) {
 async fn beacon(running: Running) {
     let identity = running.prepared.identity.clone();
     let path = running.prepared.paths.memory().join("beacon");
-    let mut memory: Option<Memory> = fs::read(&path).ok().and_then(|bytes| cbor::from_slice_trusted(&bytes).ok());
+    let mut memory: Option<Memory> = match fs::read(&path) {
+        Ok(bytes) => cbor::from_slice_trusted(&bytes)
+            .inspect_err(
+                |error| tracing::error!(target: "worker/beacon", %error, path = %path.display(), "the remembered round can't be read"),
+            )
+            .ok(),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => {
+            tracing::error!(target: "worker/beacon", %error, path = %path.display(), "the remembered round can't be read");
+            None
+        }
+    };
     let mut last = 0;
     let mut sent: Option<(u64, Transaction)> = None;
     while next_block(&running, &mut last).await.is_some() {
@@ -291,7 +307,10 @@ async fn beacon(running: Running) {
         if sent.as_ref() == Some(&(epoch, tx.clone())) {
             continue;
         }
-        match sign_and_submit(&running, &*identity.node, tx.clone()).await {
+        // The round goes on whether this is in a block or not.
+        let sending = sign_and_submit(&running, &*identity.node, tx.clone());
+        let result = tokio::time::timeout(RETRY_FOR, sending).await.unwrap_or_else(|_| Err("no block took it in time".to_owned()));
+        match result {
             Ok(()) => {
                 tracing::info!(target: "worker/beacon", method = tx.method, "sent");
                 sent = Some((epoch, tx));

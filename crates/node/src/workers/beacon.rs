@@ -68,7 +68,7 @@ impl Participant<'_> {
                 None => self.commit(state, &round, entropy),
             },
             RoundState::REVEAL => Ok(match mine {
-                Some(memory) if memory.state == RoundState::COMMIT => self.reveal(&round, memory),
+                Some(memory) if memory.state == RoundState::COMMIT => self.reveal(&round, memory, entropy),
                 Some(memory) => self.reveal_again(&round, memory),
                 // A round that is past its commits can't be joined.
                 None => Step { remember: memory.map(|_| None), ..Step::default() },
@@ -91,6 +91,12 @@ impl Participant<'_> {
             return Ok(Step::default());
         }
         let Some(theirs) = &round.instance else { return Ok(Step::forget("the round has no participants")) };
+        let place = self.place(round).and_then(|place| i64::try_from(place).ok());
+        if place.is_some_and(|place| theirs.commits.get(&place).is_some_and(|commit| !commit.is_nil())) {
+            // A second secret would be refused, and the reveal of it count as a fault.
+            let note = "this node's commit is in the round, but what was dealt is not remembered: it can't reveal";
+            return Ok(Step { note: Some(note.to_owned()), ..Step::default() });
+        }
         let mut points: Vec<Point> = Vec::with_capacity(round.participants.len());
         for id in &round.participants {
             let point = registry::query::node(state, id).ok().and_then(|node| node.beacon).map(|beacon| beacon.point);
@@ -129,7 +135,7 @@ impl Participant<'_> {
     }
 
     /// Source: `onStateReveal`.
-    fn reveal(&self, round: &PvssState, memory: &Memory) -> Step {
+    fn reveal(&self, round: &PvssState, memory: &Memory, entropy: &mut dyn FnMut(&mut [u8])) -> Step {
         if round.bad_participants.contains_key(&self.id) {
             return Step::forget("the round counts this node as one that failed");
         }
@@ -145,7 +151,7 @@ impl Participant<'_> {
                 Some(_) => {}
                 None => {
                     let Some(commit) = &commit.commit else { continue };
-                    if let Err(e) = instance.on_commit(commit.clone()) {
+                    if let Err(e) = instance.on_commit_as(commit.clone(), self.scalar, entropy) {
                         return Step::forget(format!("the commit of participant {place} was refused: {e}"));
                     }
                 }
