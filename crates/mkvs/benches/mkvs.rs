@@ -19,7 +19,7 @@ fn key(i: u64) -> [u8; 32] {
 }
 
 fn filled(keys: u64) -> Tree {
-    let mut tree = Tree::empty(Namespace::default(), RootType::STATE).without_write_log();
+    let mut tree = Tree::empty(Namespace::default(), RootType::STATE).without_write_log().without_nodes();
     for i in 0..keys {
         tree.insert(&key(i), &key(i + 1)).expect("in memory");
     }

@@ -2,6 +2,8 @@
 //!
 //! Source: go/storage/mkvs/node/key.go.
 
+use crate::small::Label;
+
 /// The number of bytes that hold `bits` bits.
 pub(crate) fn bytes_for(bits: usize) -> usize {
     bits.div_ceil(8)
@@ -39,12 +41,14 @@ fn octet(key: &[u8], from: usize) -> u8 {
 /// Bits `from..to`, moved to the front of a string of their own, zeros after them.
 ///
 /// Source: go/storage/mkvs/node/key.go, `Key.Split`.
-pub(crate) fn slice(key: &[u8], from: usize, to: usize) -> Box<[u8]> {
+pub(crate) fn slice(key: &[u8], from: usize, to: usize) -> Label {
     let count = to.saturating_sub(from);
-    let bytes = bytes_for(count);
-    let mut out: Vec<u8> = (0..bytes).map(|i| octet(key, from.saturating_add(i.saturating_mul(8)))).collect();
+    let mut out = Label::zeroed(bytes_for(count));
+    for (i, byte) in out.iter_mut().enumerate() {
+        *byte = octet(key, from.saturating_add(i.saturating_mul(8)));
+    }
     clear_tail(&mut out, count);
-    out.into()
+    out
 }
 
 fn clear_tail(out: &mut [u8], bits: usize) {
@@ -59,12 +63,15 @@ fn clear_tail(out: &mut [u8], bits: usize) {
 /// The first `a_bits` of `a` and then the first `b_bits` of `b`.
 ///
 /// Source: go/storage/mkvs/node/key.go, `Key.Merge`.
-pub(crate) fn join(a: &[u8], a_bits: usize, b: &[u8], b_bits: usize) -> Box<[u8]> {
+pub(crate) fn join(a: &[u8], a_bits: usize, b: &[u8], b_bits: usize) -> Label {
     let total = a_bits.saturating_add(b_bits);
-    let mut out: Vec<u8> = a.iter().copied().take(bytes_for(a_bits)).collect();
-    out.resize(bytes_for(a_bits), 0);
-    clear_tail(&mut out, a_bits);
-    out.resize(bytes_for(total), 0);
+    let mut out = Label::zeroed(bytes_for(total));
+    for (to, from) in out.iter_mut().zip(a).take(bytes_for(a_bits)) {
+        *to = *from;
+    }
+    if let Some(front) = out.get_mut(..bytes_for(a_bits)) {
+        clear_tail(front, a_bits);
+    }
     let shift = a_bits & 7;
     let start = a_bits / 8;
     for (i, byte) in b.iter().take(bytes_for(b_bits)).enumerate() {
@@ -78,7 +85,7 @@ pub(crate) fn join(a: &[u8], a_bits: usize, b: &[u8], b_bits: usize) -> Box<[u8]
         }
     }
     clear_tail(&mut out, total);
-    out.into()
+    out
 }
 
 /// The first `bits` of a string and one bit more.

@@ -18,10 +18,12 @@
 mod bits;
 pub mod checkpoint;
 mod error;
+mod lanes;
 mod node;
 mod overlay;
 pub mod proof;
 mod root;
+mod small;
 mod store;
 mod tree;
 mod write_log;

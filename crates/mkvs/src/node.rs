@@ -13,6 +13,7 @@ use oasis_primitives::hash::Hash;
 
 use crate::{
     bits,
+    small::{Key, Label},
     store::{NodeKey, Place},
 };
 
@@ -44,20 +45,23 @@ pub(crate) enum NodeMut<'a> {
 /// A key and its value.
 #[derive(Clone, Debug)]
 pub(crate) struct Leaf {
-    pub key: Box<[u8]>,
+    pub key: Key,
     pub value: Arc<[u8]>,
 }
 
 /// A node with up to two subtrees and perhaps a leaf for the key that ends here.
+///
+/// What is read on the way to a key stands together: the length of the label and the nodes behind the links.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub(crate) struct Internal {
     /// The bits on the way here from the parent, the branching bit first.
-    pub label: Box<[u8]>,
-    /// How many bits the label has. Only the root's label may be empty.
-    pub label_bits: u16,
+    pub label: Label,
     /// The leaf of the key that ends here, which is always kept with this node.
     pub leaf: Option<Box<Embedded>>,
     pub left: Link,
+    /// How many bits the label has. Only the root's label may be empty.
+    pub label_bits: u16,
     pub right: Link,
 }
 
@@ -66,7 +70,7 @@ pub(crate) struct Internal {
 pub(crate) struct Embedded {
     pub leaf: Leaf,
     /// None until it is needed.
-    pub hash: Option<Hash>,
+    hash: OnceLock<Hash>,
 }
 
 /// How far a link's node has come.
@@ -85,15 +89,16 @@ pub(crate) enum State {
 
 /// A link to a node, which may or may not be in memory.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Link {
+    node: OnceLock<Node>,
+    /// The tree's generation when the node was last used.
+    used: AtomicU32,
+    state: State,
     /// Meaningful where the state is hashed or clean.
     hash: Hash,
     /// Meaningful where the state is clean.
     place: Place,
-    state: State,
-    /// The tree's generation when the node was last used.
-    used: AtomicU32,
-    node: OnceLock<Node>,
 }
 
 impl Default for Place {
@@ -228,6 +233,17 @@ impl Link {
         mem::take(self)
     }
 
+    /// The link for other changes than those of its node's contents.
+    pub fn children_mut(&mut self) -> Option<(&mut Self, &mut Self)> {
+        match self.node.get_mut()? {
+            Node::Leaf(_) => None,
+            Node::Internal(node) => {
+                let Internal { left, right, .. } = Arc::make_mut(node);
+                Some((left, right))
+            }
+        }
+    }
+
     /// Sets the hash of a node that has changed.
     pub fn set_hashed(&mut self, hash: Hash) {
         self.hash = hash;
@@ -251,6 +267,15 @@ impl Leaf {
         Hash::of_parts(&[&[PREFIX_LEAF], &length(&self.key), &self.key, &length(&self.value), &self.value])
     }
 
+    /// What is hashed.
+    fn write_preimage(&self, out: &mut Vec<u8>) {
+        out.push(PREFIX_LEAF);
+        out.extend_from_slice(&length(&self.key));
+        out.extend_from_slice(&self.key);
+        out.extend_from_slice(&length(&self.value));
+        out.extend_from_slice(&self.value);
+    }
+
     /// Source: go/storage/mkvs/node/node.go, `LeafNode.CompactMarshalBinary`.
     fn write(&self, out: &mut Vec<u8>) {
         out.push(PREFIX_LEAF);
@@ -259,6 +284,10 @@ impl Leaf {
         out.extend_from_slice(&self.key);
         out.extend_from_slice(&length(&self.value));
         out.extend_from_slice(&self.value);
+    }
+
+    fn written_len(&self) -> usize {
+        self.key.len().saturating_add(self.value.len()).saturating_add(7)
     }
 
     /// Source: go/storage/mkvs/node/node.go, `LeafNode.SizedUnmarshalBinary`.
@@ -285,17 +314,17 @@ fn length(bytes: &[u8]) -> [u8; 4] {
 
 impl Embedded {
     pub fn new(leaf: Leaf) -> Box<Self> {
-        Box::new(Self { leaf, hash: None })
+        Box::new(Self { leaf, hash: OnceLock::new() })
     }
 
     pub fn hash(&self) -> Hash {
-        self.hash.unwrap_or_else(|| self.leaf.hash())
+        *self.hash.get_or_init(|| self.leaf.hash())
     }
 }
 
 impl Internal {
     /// Source: go/storage/mkvs/node/node.go, `InternalNode.UpdateHash`.
-    fn hash(&self) -> Hash {
+    pub fn hash(&self) -> Hash {
         let leaf = self.leaf.as_ref().map_or(Hash::EMPTY, |l| l.hash());
         Hash::of_parts(&[
             &[PREFIX_INTERNAL],
@@ -305,6 +334,17 @@ impl Internal {
             self.left.hash_or_default().as_ref(),
             self.right.hash_or_default().as_ref(),
         ])
+    }
+
+    /// What is hashed; it ends in the hashes of the children, where those that are not known are nothing yet.
+    fn write_preimage(&self, out: &mut Vec<u8>) {
+        out.push(PREFIX_INTERNAL);
+        out.extend_from_slice(&self.label_bits.to_le_bytes());
+        out.extend_from_slice(&self.label);
+        let leaf = self.leaf.as_ref().map_or(Hash::EMPTY, |l| l.hash());
+        for hash in [leaf, self.left.hash_or_default(), self.right.hash_or_default()] {
+            out.extend_from_slice(hash.as_ref());
+        }
     }
 
     /// The children's hashes, left and right.
@@ -336,9 +376,7 @@ impl Internal {
                 None
             }
             _ => {
-                let leaf = Leaf::read(r)?;
-                let hash = Some(leaf.hash());
-                Some(Box::new(Embedded { leaf, hash }))
+                Some(Embedded::new(Leaf::read(r)?))
             }
         };
         Some(Self { label, label_bits, leaf, left: Link::default(), right: Link::default() })
@@ -347,21 +385,6 @@ impl Internal {
     fn size(&self) -> usize {
         let embedded = self.leaf.as_ref().map_or(0, |l| l.leaf.size());
         self.label.len().saturating_add(embedded).saturating_add(mem::size_of::<Self>())
-    }
-}
-
-impl NodeMut<'_> {
-    /// Computes the hash and keeps that of the leaf inside.
-    pub fn update_hash(self) -> Hash {
-        match self {
-            Self::Leaf(leaf) => leaf.hash(),
-            Self::Internal(node) => {
-                if let Some(embedded) = &mut node.leaf {
-                    embedded.hash = Some(embedded.hash());
-                }
-                node.hash()
-            }
-        }
     }
 }
 
@@ -379,6 +402,14 @@ impl Node {
         match self {
             Self::Leaf(leaf) => leaf.hash(),
             Self::Internal(node) => node.hash(),
+        }
+    }
+
+    /// What is hashed, where hashes of children that are not known are nothing yet; they are the last 64 bytes.
+    pub fn write_preimage(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Leaf(leaf) => leaf.write_preimage(out),
+            Self::Internal(node) => node.write_preimage(out),
         }
     }
 
@@ -401,15 +432,25 @@ impl Node {
         }
     }
 
+    /// The length of the encoding in proofs, in bytes.
+    pub fn compact_len(&self) -> usize {
+        match self {
+            Self::Leaf(leaf) => leaf.written_len(),
+            Self::Internal(node) => {
+                node.leaf.as_ref().map_or(1, |e| e.leaf.written_len()).saturating_add(node.label.len()).saturating_add(3)
+            }
+        }
+    }
+
     /// Reads a node of a proof. What follows the node is ignored, except for two hashes, which stand for the children
-    /// until those are known, as in the original.
+    /// until those are known, as in the original. An internal node is `Ok`, a leaf `Err`.
     ///
     /// Source: go/storage/mkvs/node/node.go, `UnmarshalBinary`.
-    pub fn from_compact(bytes: &[u8]) -> Option<Self> {
+    pub fn from_compact(bytes: &[u8]) -> Option<Result<Internal, Leaf>> {
         let mut r = Reader(bytes);
         match r.peek()? {
-            PREFIX_LEAF => Leaf::read(&mut r).map(Self::leaf),
-            _ => Internal::read(&mut r).map(Self::internal),
+            PREFIX_LEAF => Leaf::read(&mut r).map(Err),
+            _ => Internal::read(&mut r).map(Ok),
         }
     }
 

@@ -2,10 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use oasis_primitives::hash::Hash;
+use oasis_primitives::{cbor::NilVec, hash::Hash};
 
 use super::{ENTRY_FULL, ENTRY_HASH, Proof};
 use crate::node::{Link, Node};
+
+/// The entry of a node.
+pub(crate) fn full_entry(node: &Node) -> NilVec<u8> {
+    let mut entry = Vec::with_capacity(node.compact_len().saturating_add(1));
+    entry.push(ENTRY_FULL);
+    node.compact(&mut entry);
+    entry.into()
+}
+
+/// The entry of a subtree that is not part of the proof.
+pub(crate) fn hash_entry(hash: &Hash) -> NilVec<u8> {
+    if hash.is_empty() {
+        return NilVec::default();
+    }
+    let mut entry = Vec::with_capacity(33);
+    entry.push(ENTRY_HASH);
+    entry.extend_from_slice(hash.as_ref());
+    entry.into()
+}
 
 /// Collects nodes for a proof.
 ///
@@ -19,7 +38,7 @@ pub(crate) struct ProofBuilder {
 
 struct Included {
     /// The entry, its tag included.
-    entry: Vec<u8>,
+    entry: NilVec<u8>,
     /// Of internal nodes: left and right.
     children: Option<[Hash; 2]>,
 }
@@ -44,9 +63,7 @@ impl ProofBuilder {
         if self.included.contains_key(&hash) {
             return;
         }
-        let mut entry = Vec::with_capacity(96);
-        entry.push(ENTRY_FULL);
-        node.compact(&mut entry);
+        let entry = full_entry(node);
         self.size = self.size.saturating_add(entry.len() as u64);
         let children = node.as_internal().map(|n| n.child_hashes());
         self.included.insert(hash, Included { entry, children });
@@ -68,24 +85,15 @@ impl ProofBuilder {
         let mut entries = Vec::with_capacity(self.included.len().saturating_mul(2));
         let mut todo = vec![root];
         while let Some(hash) = todo.pop() {
-            if hash.is_empty() {
-                entries.push(Default::default());
-                continue;
-            }
             // A node stands in one place of a tree only, so its entry can be given away.
             match self.included.remove(&hash) {
                 Some(Included { entry, children }) => {
-                    entries.push(entry.into());
+                    entries.push(entry);
                     if let Some([left, right]) = children {
                         todo.extend([right, left]);
                     }
                 }
-                None => {
-                    let mut entry = Vec::with_capacity(33);
-                    entry.push(ENTRY_HASH);
-                    entry.extend_from_slice(hash.as_ref());
-                    entries.push(entry.into());
-                }
+                None => entries.push(hash_entry(&hash)),
             }
         }
         Proof { untrusted_root: root, entries: entries.into() }

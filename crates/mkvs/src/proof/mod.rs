@@ -12,7 +12,7 @@ use oasis_primitives::{
     hash::Hash,
 };
 
-pub(crate) use builder::ProofBuilder;
+pub(crate) use builder::{ProofBuilder, full_entry, hash_entry};
 pub use verify::verify;
 pub(crate) use verify::verify_link;
 pub(crate) use walk::ProofIter;

@@ -1,6 +1,8 @@
 //! Answering requests for proofs.
 
-use super::{GetPrefixesRequest, GetRequest, IterateRequest, Proof, ProofBuilder, ProofIter, ProofResponse, TreeId};
+use oasis_primitives::hash::Hash;
+
+use super::{GetPrefixesRequest, GetRequest, IterateRequest, Proof, ProofBuilder, ProofIter, ProofResponse, TreeId, full_entry, hash_entry};
 use crate::{Error, MAX_KEY_LEN, Tree, bits, node::Node};
 
 impl Tree {
@@ -22,8 +24,44 @@ impl Tree {
     /// Source: go/storage/mkvs/lookup.go, `tree.SyncGet`.
     pub fn sync_get(&self, request: &GetRequest) -> Result<ProofResponse, Error> {
         self.check_request(&request.tree, &request.key)?;
+        if !request.include_siblings && request.tree.position == request.tree.root.hash {
+            return Ok(ProofResponse { proof: self.prove_from_root(&request.key)? });
+        }
         let builder = ProofBuilder::new(request.tree.root.hash, request.tree.position);
         Ok(ProofResponse { proof: self.prove(&request.key, request.include_siblings, builder)? })
+    }
+
+    /// The usual proof, of the path from the root to a key: its entries are written down in one walk.
+    fn prove_from_root(&self, key: &[u8]) -> Result<Proof, Error> {
+        let key_bits = bits::len(key);
+        let mut entries = Vec::with_capacity(64);
+        // The right siblings of nodes on the path come after it, the innermost first.
+        let mut after: Vec<Hash> = Vec::with_capacity(32);
+        let mut link = self.root_link();
+        let mut depth = 0usize;
+        loop {
+            let Some(found) = self.resolve(link)? else {
+                entries.push(Default::default());
+                break;
+            };
+            entries.push(full_entry(found));
+            let Node::Internal(node) = found else { break };
+            depth = depth.saturating_add(node.label_bits.into());
+            let [left, right] = node.child_hashes();
+            if key_bits <= depth {
+                entries.extend([hash_entry(&left), hash_entry(&right)]);
+                break;
+            }
+            link = if bits::bit(key, depth) {
+                entries.push(hash_entry(&left));
+                &node.right
+            } else {
+                after.push(right);
+                &node.left
+            };
+        }
+        entries.extend(after.iter().rev().map(hash_entry));
+        Ok(Proof { untrusted_root: self.root().hash, entries: entries.into() })
     }
 
     /// Source: go/storage/mkvs/lookup.go, `tree.doGet`.

@@ -1,7 +1,5 @@
 //! Checking proofs.
 
-use std::sync::Arc;
-
 use oasis_primitives::hash::Hash;
 
 use super::{ENTRY_FULL, ENTRY_HASH, Proof, ProofError};
@@ -55,13 +53,11 @@ fn read(proof: &Proof) -> Result<Link, ProofError> {
             let (tag, body) = entry.split_first().ok_or(ProofError::Malformed)?;
             match *tag {
                 ENTRY_FULL => match Node::from_compact(body).ok_or(ProofError::MalformedNode)? {
-                    Node::Internal(node) => {
-                        // It was made just now and nobody else has it.
-                        let node = Arc::into_inner(node).ok_or(ProofError::MalformedNode)?;
+                    Ok(node) => {
                         waiting.push(Waiting { node, has_left: false });
                         continue;
                     }
-                    leaf => Link::verified(leaf.hash(), leaf),
+                    Err(leaf) => Link::verified(leaf.hash(), Node::leaf(leaf)),
                 },
                 ENTRY_HASH => {
                     let hash = Hash::from_slice(body).ok_or(ProofError::MalformedHash)?;
@@ -80,8 +76,7 @@ fn read(proof: &Proof) -> Result<Link, ProofError> {
             }
             top.node.right = link;
             let Some(Waiting { node, .. }) = waiting.pop() else { return Err(ProofError::Malformed) };
-            let node = Node::internal(node);
-            link = Link::verified(node.hash(), node);
+            link = Link::verified(node.hash(), Node::internal(node));
         }
     }
 }

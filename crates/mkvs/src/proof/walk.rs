@@ -7,6 +7,7 @@ use super::{Proof, ProofBuilder};
 use crate::{
     Error, Tree, bits,
     node::{Internal, Link, Node},
+    small::Label,
 };
 
 /// Goes through keys and collects what it sees.
@@ -206,7 +207,7 @@ fn enter<'a>(builder: &mut ProofBuilder, node: &'a Internal, depth: usize, path:
 }
 
 /// The path down to the end of a node's label.
-fn merge(path: &[u8], depth: usize, node: &Internal) -> Box<[u8]> {
+fn merge(path: &[u8], depth: usize, node: &Internal) -> Label {
     bits::join(path, depth, &node.label, node.label_bits.into())
 }
 

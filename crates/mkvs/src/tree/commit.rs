@@ -2,10 +2,13 @@
 
 use oasis_primitives::hash::Hash;
 
-use super::Tree;
+use super::{
+    Tree,
+    hashing::{Hashes, UNCHANGED, hash_changed},
+};
 use crate::{
     Error,
-    node::{Link, NodeMut, State},
+    node::{Link, Node, State},
     root::Root,
     store::{NewNode, NodeKey, Place},
     write_log::{LogEntry, WriteLog},
@@ -56,31 +59,27 @@ impl Tree {
 
     /// The hash of the tree as it is now. What was computed is kept for the commit.
     pub fn root_hash(&mut self) -> Hash {
-        walk_changed(&mut self.root, |state| state == State::Dirty, &mut update_hash);
+        // More nodes than can be numbered do not fit into a commit either, which says so.
+        if let Ok(hashes) = hash_changed(&self.root, |state| state == State::Dirty) {
+            set_changed(&mut self.root, &hashes, |link, hash, _| link.set_hashed(hash));
+        }
         self.root.hash().unwrap_or_default()
     }
 
     fn finish(&mut self, version: u64, batch: u32) -> Result<Commit, Error> {
-        let (mut nodes, mut index, mut bytes) = (Vec::new(), Some(0u32), 0usize);
-        // Hashes and bytes in one walk: the nodes may be far apart in memory.
-        walk_changed(&mut self.root, |state| matches!(state, State::Dirty | State::Hashed), &mut |link| {
-            if link.state() == State::Dirty {
-                update_hash(link);
-            }
-            let (Some(hash), Some(at)) = (link.hash(), index) else {
-                index = None;
-                return;
-            };
-            let place = Place { version, batch, index: at };
-            if let Some(node) = link.node() {
-                bytes = bytes.saturating_add(node.size());
-                nodes.push(NewNode { key: NodeKey { place, hash }, data: node.to_stored() });
-            }
-            link.set_clean(place);
-            index = at.checked_add(1);
+        let hashes = hash_changed(&self.root, |state| matches!(state, State::Dirty | State::Hashed))?;
+        let place = |index| Place { version, batch, index };
+        set_changed(&mut self.root, &hashes, |link, hash, number| {
+            link.set_hashed(hash);
+            link.set_clean(place(number));
         });
-        if index.is_none() {
-            return Err(Error::CommitTooLarge);
+        let (mut nodes, mut bytes) = (Vec::new(), 0usize);
+        if self.keep_nodes {
+            nodes.reserve_exact(hashes.len());
+            visit_changed(&self.root, &hashes, |node, number| {
+                bytes = bytes.saturating_add(node.size());
+                nodes.push(NewNode { key: NodeKey { place: place(number), hash: hashes.hash(number) }, data: node.to_stored() });
+            });
         }
         let loaded = self.loaded.get_mut();
         *loaded = loaded.saturating_add(bytes);
@@ -90,54 +89,41 @@ impl Tree {
             .filter(|(_, entry)| entry.value.is_some() || entry.existed)
             .map(|(key, entry)| LogEntry { key: key.into_vec().into(), value: entry.value.map(|v| v.to_vec()) })
             .collect();
+        let removed = std::mem::take(&mut self.removed);
         self.base = Root { version, hash: self.root.hash().unwrap_or_default(), ..self.base };
-        Ok(Commit { root: self.base, batch, root_place: self.root_place(), write_log, nodes, removed: std::mem::take(&mut self.removed) })
+        Ok(Commit { root: self.base, batch, root_place: self.root_place(), write_log, nodes, removed })
     }
 }
 
-fn update_hash(link: &mut Link) {
-    if let Some(hash) = link.node_mut().map(NodeMut::update_hash) {
-        link.set_hashed(hash);
-    }
-}
-
-/// Visits every link below `root` whose state `wanted` accepts, children before parents. A link that is not wanted has
-/// no wanted ones below it, and visiting has to make it unwanted.
-///
-/// Source: go/storage/mkvs/commit.go, `doCommit`.
-fn walk_changed(root: &mut Link, wanted: impl Fn(State) -> bool, visit: &mut dyn FnMut(&mut Link)) {
-    if !wanted(root.state()) {
+/// Gives every link below `root` that changed its hash with `set`.
+fn set_changed(root: &mut Link, hashes: &Hashes, set: impl Fn(&mut Link, Hash, u32)) {
+    if hashes.len() == 0 {
         return;
     }
-    // Parents, each with its child on the way taken out and whether that was the right one.
-    let mut path: Vec<(Link, bool)> = Vec::new();
-    let mut current = root.take();
-    loop {
-        let next = match current.node().and_then(|n| n.as_internal()) {
-            Some(node) if wanted(node.left.state()) => Some(false),
-            Some(node) if wanted(node.right.state()) => Some(true),
-            _ => None,
-        };
-        if let Some(right) = next
-            && let Some(NodeMut::Internal(node)) = current.node_mut()
+    let mut todo = vec![(root, 0)];
+    while let Some((link, number)) = todo.pop() {
+        set(link, hashes.hash(number), number);
+        let [left, right] = hashes.children(number);
+        if (left != UNCHANGED || right != UNCHANGED)
+            && let Some((a, b)) = link.children_mut()
         {
-            let child = if right { node.right.take() } else { node.left.take() };
-            path.push((current, right));
-            current = child;
-            continue;
+            todo.extend([(b, right), (a, left)].into_iter().filter(|(_, number)| *number != UNCHANGED));
         }
-        visit(&mut current);
-        let Some((mut parent, right)) = path.pop() else {
-            *root = current;
-            return;
-        };
-        if let Some(NodeMut::Internal(node)) = parent.node_mut() {
-            if right {
-                node.right = current;
-            } else {
-                node.left = current;
-            }
+    }
+}
+
+/// Visits every node below `root` that changed, parents first.
+fn visit_changed(root: &Link, hashes: &Hashes, mut visit: impl FnMut(&Node, u32)) {
+    if hashes.len() == 0 {
+        return;
+    }
+    let mut todo = vec![(root, 0)];
+    while let Some((link, number)) = todo.pop() {
+        let Some(node) = link.node() else { continue };
+        visit(node, number);
+        let [left, right] = hashes.children(number);
+        if let Some(node) = node.as_internal() {
+            todo.extend([(&node.right, right), (&node.left, left)].into_iter().filter(|(_, number)| *number != UNCHANGED));
         }
-        current = parent;
     }
 }

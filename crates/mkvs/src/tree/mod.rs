@@ -2,6 +2,7 @@
 
 mod commit;
 mod evict;
+mod hashing;
 mod iter;
 mod update;
 
@@ -40,6 +41,7 @@ pub struct Tree {
     store: Option<Arc<dyn NodeStore>>,
     pending: BTreeMap<Box<[u8]>, Pending>,
     keep_log: bool,
+    keep_nodes: bool,
     removed: Vec<NodeKey>,
     generation: u32,
     budget: usize,
@@ -62,6 +64,7 @@ impl Clone for Tree {
             store: self.store.clone(),
             pending: self.pending.clone(),
             keep_log: self.keep_log,
+            keep_nodes: self.keep_nodes,
             removed: self.removed.clone(),
             generation: self.generation,
             budget: self.budget,
@@ -99,6 +102,7 @@ impl Tree {
             store,
             pending: BTreeMap::new(),
             keep_log: true,
+            keep_nodes: true,
             removed: Vec::new(),
             generation: 1,
             budget: DEFAULT_BUDGET,
@@ -121,6 +125,13 @@ impl Tree {
         self
     }
 
+    /// Commits will have neither nodes nor the names of those that became obsolete: for a tree without a store.
+    #[must_use]
+    pub fn without_nodes(mut self) -> Self {
+        self.keep_nodes = false;
+        self
+    }
+
     /// The root of the last commit, or the one the tree was opened at.
     pub fn root(&self) -> &Root {
         &self.base
@@ -140,7 +151,12 @@ impl Tree {
     ///
     /// Source: go/storage/mkvs/lookup.go, `tree.doGet`.
     pub fn get(&self, key: &[u8]) -> Result<Option<Arc<[u8]>>, Error> {
-        Ok(self.find(key)?.map(|leaf| leaf.value.clone()))
+        Ok(self.get_ref(key)?.cloned())
+    }
+
+    /// The value of a key, where it is in the tree.
+    pub fn get_ref(&self, key: &[u8]) -> Result<Option<&Arc<[u8]>>, Error> {
+        Ok(self.find(key)?.map(|leaf| &leaf.value))
     }
 
     /// Whether a key is there.
@@ -172,14 +188,21 @@ impl Tree {
     }
 
     /// The node behind a link, read from the store if it is not in memory.
+    #[inline]
     pub(crate) fn resolve<'a>(&self, link: &'a Link) -> Result<Option<&'a Node>, Error> {
-        if link.is_empty() {
-            return Ok(None);
+        match link.node() {
+            Some(node) => {
+                link.touch(self.generation);
+                Ok(Some(node))
+            }
+            None if link.is_empty() => Ok(None),
+            None => self.load(link),
         }
+    }
+
+    #[cold]
+    fn load<'a>(&self, link: &'a Link) -> Result<Option<&'a Node>, Error> {
         link.touch(self.generation);
-        if let Some(node) = link.node() {
-            return Ok(Some(node));
-        }
         let key = link.key().ok_or(Error::DirtyRoot)?;
         let node = self.fetch(&key)?;
         let size = node.size();

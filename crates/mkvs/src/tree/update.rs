@@ -27,6 +27,7 @@ impl Tree {
                 value
             }
         };
+        self.forget_removed();
         self.note(key, Some(value), existed);
         Ok(())
     }
@@ -46,6 +47,7 @@ impl Tree {
         if existing.is_some() {
             remove(&mut self.root, key, &mut self.removed);
         }
+        self.forget_removed();
         self.note(key, None, existing.is_some());
         Ok(existing)
     }
@@ -61,6 +63,12 @@ impl Tree {
             }
         }
         Ok(())
+    }
+
+    fn forget_removed(&mut self) {
+        if !self.keep_nodes {
+            self.removed.clear();
+        }
     }
 
     fn note(&mut self, key: &[u8], value: Option<Arc<[u8]>>, existed: bool) {

@@ -53,7 +53,7 @@ pub struct MemoryVersions {
 impl MemoryVersions {
     /// An empty state of which the last `keep` versions can be queried.
     pub fn new(keep: usize) -> Self {
-        let tree = Tree::empty(Namespace::default(), RootType::STATE).without_write_log();
+        let tree = Tree::empty(Namespace::default(), RootType::STATE).without_write_log().without_nodes();
         Self { committed: tree.clone(), tree, versions: BTreeMap::new(), keep: keep.max(1) }
     }
 }
