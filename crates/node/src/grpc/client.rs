@@ -25,6 +25,14 @@ pub enum ClientError {
         /// Why.
         reason: String,
     },
+    /// No connection by TLS.
+    #[error("{address}: {reason}")]
+    Tls {
+        /// The address.
+        address: String,
+        /// Why.
+        reason: String,
+    },
     /// An address of a form that is not known.
     #[error("--address: expected unix:PATH, found {0:?}")]
     Address(String),
@@ -44,7 +52,7 @@ pub enum ClientError {
 /// A connection to a node.
 #[derive(Clone, Debug)]
 pub struct Client {
-    channel: Channel,
+    pub(super) channel: Channel,
 }
 
 impl Client {

@@ -10,11 +10,13 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{UnixListener, UnixStream},
     sync::{Semaphore, watch},
 };
@@ -73,7 +75,7 @@ pub async fn serve_unix(path: &Path, service: Arc<dyn Service>, mut stop: watch:
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::warn!(target: "grpc", %error, "connection was not accepted");
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
             },
@@ -82,7 +84,7 @@ pub async fn serve_unix(path: &Path, service: Arc<dyn Service>, mut stop: watch:
         let service = Arc::clone(&service);
         let stop = stop.clone();
         tokio::spawn(async move {
-            connection(stream, service, stop).await;
+            connection(stream, service, Limits::LOCAL, stop).await;
             drop(permit);
         });
     }
@@ -91,7 +93,7 @@ pub async fn serve_unix(path: &Path, service: Arc<dyn Service>, mut stop: watch:
 }
 
 /// Waits until the server is to stop.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
@@ -110,13 +112,34 @@ async fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn connection(stream: UnixStream, service: Arc<dyn Service>, mut stop: watch::Receiver<bool>) {
+/// What a connection may take.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// Calls at a time.
+    pub streams: u32,
+    /// Bytes of a request's message.
+    pub request: usize,
+    /// How often a silent client is asked whether it is still there.
+    pub ping: Option<Duration>,
+}
+
+impl Limits {
+    /// For programs of the node's owner.
+    const LOCAL: Self = Self { streams: 1024, request: MAX_MESSAGE, ping: None };
+}
+
+/// Serves a connection until the client ends it, or `stop` turns true and its calls are answered.
+pub(super) async fn connection<S>(stream: S, service: Arc<dyn Service>, limits: Limits, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let answer = service_fn(move |request: http::Request<Incoming>| {
         let service = Arc::clone(&service);
-        async move { Ok::<_, Infallible>(answer(service, request).await) }
+        async move { Ok::<_, Infallible>(answer(service, request, limits.request).await) }
     });
     let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder.max_concurrent_streams(1024).max_header_list_size(64 << 10);
+    builder.timer(TokioTimer::new()).keep_alive_interval(limits.ping);
+    builder.max_concurrent_streams(limits.streams).max_header_list_size(64 << 10);
     let serving = builder.serve_connection(TokioIo::new(stream), answer);
     tokio::pin!(serving);
     let result = tokio::select! {
@@ -131,10 +154,10 @@ async fn connection(stream: UnixStream, service: Arc<dyn Service>, mut stop: wat
     }
 }
 
-async fn answer(service: Arc<dyn Service>, request: http::Request<Incoming>) -> http::Response<Body> {
+async fn answer(service: Arc<dyn Service>, request: http::Request<Incoming>, most: usize) -> http::Response<Body> {
     let path = request.uri().path().to_owned();
     let (name, method) = path.strip_prefix('/').and_then(|p| p.rsplit_once('/')).unwrap_or_default();
-    let mut grpc = Grpc::new(Bytes).apply_max_message_size_config(Some(MAX_MESSAGE), Some(MAX_MESSAGE));
+    let mut grpc = Grpc::new(Bytes).apply_max_message_size_config(Some(most), Some(MAX_MESSAGE));
     let call = Call { service: Arc::clone(&service), name: name.to_owned(), method: method.to_owned() };
     match service.is_stream(name, method) {
         None => ApiError::unimplemented(name, method).into_status().into_http(),
