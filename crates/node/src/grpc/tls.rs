@@ -64,6 +64,11 @@ const ANSWER: Duration = Duration::from_secs(15);
 /// Limits of a connection from anybody.
 const PUBLIC: Limits = Limits { streams: 16, request: 1 << 20, ping: Some(Duration::from_secs(60)) };
 
+/// What stands before the signature at a certificate's end: the algorithm, and that 64 bytes follow (RFC 8410, section 3).
+const SIGNATURE_PREFIX: [u8; 10] = [0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x41, 0x00];
+/// Bytes of a signature.
+const SIGNATURE_LENGTH: usize = 64;
+
 /// Why a certificate is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
@@ -94,11 +99,13 @@ pub fn check_certificate(chain: &[&[u8]], key: Option<&PublicKey>, now: i64) -> 
     if !rest.is_empty() {
         return Err(Form("expected nothing after it"));
     }
+    // What is signed covers the rest; this is DER in one way only.
+    let signed = der.len().checked_sub(SIGNATURE_LENGTH).and_then(|at| der.split_at_checked(at));
+    if !signed.is_some_and(|(before, _)| before.ends_with(&SIGNATURE_PREFIX)) {
+        return Err(Form("expected Ed25519"));
+    }
     let info = certificate.public_key();
     let ed25519 = |oid: &Oid<'_>| *oid == OID_SIG_ED25519;
-    if info.subject_public_key.unused_bits != 0 || certificate.signature_value.unused_bits != 0 {
-        return Err(Form("expected whole bytes"));
-    }
     if !ed25519(&info.algorithm.algorithm) || !ed25519(&certificate.signature_algorithm.algorithm) {
         return Err(Form("expected Ed25519"));
     }
