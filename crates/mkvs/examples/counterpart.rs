@@ -68,8 +68,11 @@ fn main() -> anyhow::Result<()> {
         black_box(tree.get_ref(some(i))?);
     }
     each("get", start, count);
-    let request =
-        |i| GetRequest { tree: TreeId { root: *tree.root(), position: tree.root().hash }, key: some(i).to_vec().into(), include_siblings: false };
+    let request = |i| GetRequest {
+        tree: TreeId { root: *tree.root(), position: tree.root().hash },
+        key: some(i).to_vec().into(),
+        include_siblings: false,
+    };
     let start = cpu();
     for i in 0..count {
         black_box(tree.sync_get(&request(i))?);

@@ -375,9 +375,7 @@ impl Internal {
                 r.byte()?;
                 None
             }
-            _ => {
-                Some(Embedded::new(Leaf::read(r)?))
-            }
+            _ => Some(Embedded::new(Leaf::read(r)?)),
         };
         Some(Self { label, label_bits, leaf, left: Link::default(), right: Link::default() })
     }

@@ -2,7 +2,9 @@
 
 use oasis_primitives::hash::Hash;
 
-use super::{GetPrefixesRequest, GetRequest, IterateRequest, Proof, ProofBuilder, ProofIter, ProofResponse, TreeId, full_entry, hash_entry};
+use super::{
+    GetPrefixesRequest, GetRequest, IterateRequest, Proof, ProofBuilder, ProofIter, ProofResponse, TreeId, full_entry, hash_entry,
+};
 use crate::{Error, MAX_KEY_LEN, Tree, bits, node::Node};
 
 impl Tree {

@@ -141,6 +141,15 @@ pub struct StateSyncSettings {
     pub trust_hash: [u8; 32],
 }
 
+/// The public consensus RPC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsensusRpcSettings {
+    /// Port that it listens on.
+    pub port: u16,
+    /// Addresses that are registered; all of the machine's if there are none.
+    pub addresses: Vec<SocketAddr>,
+}
+
 /// When checkpoints are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CheckpointerSettings {
@@ -196,6 +205,8 @@ pub struct Settings {
     pub checkpointer: CheckpointerSettings,
     /// Start from a snapshot.
     pub state_sync: Option<StateSyncSettings>,
+    /// The public consensus RPC.
+    pub consensus_rpc: Option<ConsensusRpcSettings>,
     /// Lowest gas price that transactions are taken for, base units.
     pub min_gas_price: u64,
     /// Gas price of the node's own transactions, base units.
@@ -244,6 +255,7 @@ impl Settings {
                 check_interval: config.duration("consensus.tendermint.checkpointer.check_interval"),
             },
             state_sync: state_sync(config)?,
+            consensus_rpc: consensus_rpc(config)?,
             min_gas_price: config.uint("consensus.tendermint.min_gas_price"),
             submission_gas_price: config.uint("consensus.tendermint.submission.gas_price"),
             submission_max_fee: config.uint("consensus.tendermint.submission.max_fee"),
@@ -373,6 +385,16 @@ fn state_sync(config: &Config) -> Result<Option<StateSyncSettings>, ConfigError>
         .map_err(|_| config.wrong(HASH, "the hash of the trusted block, 64 hexadecimal digits", format_args!("{text:?}")))?;
     let trust_period = config.duration("consensus.tendermint.state_sync.trust_period");
     Ok(Some(StateSyncSettings { nodes, trust_period, trust_height, trust_hash }))
+}
+
+fn consensus_rpc(config: &Config) -> Result<Option<ConsensusRpcSettings>, ConfigError> {
+    const PORT: &str = "worker.client.port";
+    if !config.flag("worker.consensusrpc.enabled") {
+        return Ok(None);
+    }
+    let port = config.uint(PORT);
+    let port = u16::try_from(port).map_err(|_| config.wrong(PORT, "a port, 0 to 65535", port))?;
+    Ok(Some(ConsensusRpcSettings { port, addresses: parsed(config, "worker.client.addresses", "IP:port")? }))
 }
 
 fn registration(config: &Config, debug: bool) -> Result<RegistrationSettings, ConfigError> {

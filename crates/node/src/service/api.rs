@@ -2,10 +2,10 @@
 //!
 //! Source: go/control, go/consensus/api/grpc.go, go/consensus/tendermint/full.
 
-use oasis_consensus_app::{epoch, staking};
+use oasis_consensus_app::{epoch, executor::KEY_PARAMETERS, staking};
 use oasis_consensus_engine::{address_of, ports::Store as _, proto};
 use oasis_consensus_types::{
-    consensus::{ERR_NO_COMMITTED_BLOCKS, ERR_VERSION_NOT_FOUND},
+    consensus::{ERR_NO_COMMITTED_BLOCKS, ERR_VERSION_NOT_FOUND, Parameters},
     errors::CodedError,
     transaction::{SignedTransaction, Transaction},
     upgrade::Descriptor,
@@ -13,7 +13,7 @@ use oasis_consensus_types::{
 use oasis_mkvs::{Root, RootType};
 use oasis_primitives::{
     address::Address,
-    cbor::{self, Cbor, Decode, Encode},
+    cbor::{self, Cbor, Decode, Encode, RawCbor},
     hash::Hash,
     namespace::Namespace,
     signature::{PublicKey, Signer as _},
@@ -21,7 +21,10 @@ use oasis_primitives::{
 };
 use prost::Message;
 
-use super::full::Running;
+use super::{
+    full::Running,
+    light::{EvidenceMessage, LightBlock, ParametersMessage},
+};
 use crate::{
     api::{
         SERVICE_PREFIX,
@@ -42,7 +45,7 @@ const METHODS: &[(&str, &[&str])] = &[
         "Consensus",
         &["SubmitTx", "EstimateGas", "GetSignerNonce", "GetChainContext", "GetGenesisDocument", "GetStatus", "GetBlock", "GetTransactions"],
     ),
-    ("ConsensusLight", &["SubmitTxNoWait", "SubmitEvidence", "GetLightBlock"]),
+    ("ConsensusLight", &["SubmitTxNoWait", "SubmitEvidence", "GetLightBlock", "GetParameters"]),
 ];
 
 /// Answers calls from the node's parts.
@@ -60,19 +63,6 @@ struct EstimateGasRequest {
 struct SignerNonceRequest {
     account_address: Address,
     height: i64,
-}
-
-/// Source: go/consensus/api/light.go, `LightBlock`.
-#[derive(Clone, Debug, Default, Cbor)]
-struct LightBlock {
-    height: i64,
-    meta: Vec<u8>,
-}
-
-/// Source: go/consensus/api/light.go, `Evidence`.
-#[derive(Clone, Debug, Default, Cbor)]
-struct EvidenceMessage {
-    meta: Vec<u8>,
 }
 
 type Answer = Result<Vec<u8>, ApiError>;
@@ -148,6 +138,7 @@ impl Running {
             ("ConsensusLight", "SubmitTxNoWait") => self.submit(&request, false).await,
             ("ConsensusLight", "SubmitEvidence") => self.submit_evidence(&request).await,
             ("ConsensusLight", "GetLightBlock") => self.light_block(read(&request)?),
+            ("ConsensusLight", "GetParameters") => self.parameters(read(&request)?),
             ("Consensus", "GetChainContext") => ok(self.prepared.network.chain_context.as_str()),
             ("Consensus", "GetGenesisDocument") => ok(&self.prepared.network.document),
             ("Consensus", "GetBlock") => self.block(read(&request)?),
@@ -244,6 +235,19 @@ impl Running {
         let header = self.blocks.header(height).map_err(internal)?.ok_or_else(|| coded(ERR_VERSION_NOT_FOUND))?;
         let commit = self.blocks.commit(height.saturating_sub(1)).map_err(internal)?;
         ok(&Block::new(&header, commit.as_ref()))
+    }
+
+    /// Source: go/consensus/tendermint/full/light.go, `GetParameters`.
+    fn parameters(&self, height: i64) -> Answer {
+        let at = self.height(height)?;
+        let params = self.blocks.params(at).map_err(internal)?.ok_or_else(|| coded(ERR_VERSION_NOT_FOUND))?;
+        let parameters = {
+            let machine = self.machine.lock();
+            let state = machine.executor().query(height).map_err(app_error)?;
+            let parameters: Option<Parameters> = state.get_cbor(KEY_PARAMETERS).map_err(app_error)?;
+            parameters.ok_or_else(|| coded(ERR_VERSION_NOT_FOUND))?
+        };
+        ok(&ParametersMessage { height: at, parameters: RawCbor(cbor::to_vec(&parameters)), meta: params.encode_to_vec() })
     }
 
     fn transactions(&self, height: i64) -> Answer {

@@ -19,6 +19,7 @@ use super::{
     leave::{self, Leaving},
     net,
     prepare::{Prepared, StartError},
+    public,
     signer::FileSigner,
     stop::{Stop, Stopper},
     workers,
@@ -45,6 +46,8 @@ pub struct Running {
     pub blocks: BlockDb,
     /// The engine.
     pub engine: EngineHandle,
+    /// The key of the public services; none if they are not served.
+    pub public: Option<grpc::ServerKey>,
     /// The peers; none in an archive.
     pub peers: Option<NetworkHandle>,
     /// The node's registration.
@@ -108,6 +111,7 @@ pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Resul
         machine,
         blocks,
         engine: handle,
+        public: public::key(&prepared)?,
         peers: None,
         registration: workers::RegistrationState::default(),
         leaving: Leaving::load(&prepared)?,
@@ -127,6 +131,7 @@ pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Resul
         let stop = stop.receiver();
         async move { grpc::serve_unix(&socket, service, stop).await }
     });
+    let _public = public::start(&running, stop).await?;
     let workers = workers::start(&running, stop);
     tokio::spawn(leave::watch(running.clone()));
     let mut ended = ended;

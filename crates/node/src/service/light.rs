@@ -33,10 +33,13 @@ pub struct LightBlock {
 
 /// Source: go/consensus/api/light.go, `Parameters`.
 #[derive(Clone, Debug, Default, Cbor)]
-struct ParametersMessage {
-    height: i64,
-    parameters: RawCbor,
-    meta: Vec<u8>,
+pub struct ParametersMessage {
+    /// The height.
+    pub height: i64,
+    /// Those of any engine.
+    pub parameters: RawCbor,
+    /// Those of the engine.
+    pub meta: Vec<u8>,
 }
 
 /// Source: go/consensus/api/light.go, `Evidence`.

@@ -8,6 +8,7 @@ mod light;
 mod net;
 mod paths;
 mod prepare;
+mod public;
 mod seed;
 mod signer;
 mod stop;

@@ -22,7 +22,7 @@ use oasis_primitives::{
 };
 use tokio::{task::JoinHandle, time::sleep};
 
-use super::{engine, full::Running, net, prepare::StartError, stop::Stop};
+use super::{engine, full::Running, net, prepare::StartError, public, stop::Stop};
 use crate::{
     api::status::RegistrationStatus,
     config::Mode,
@@ -180,7 +180,9 @@ async fn register(running: Running) {
             return std::future::pending().await;
         }
     };
-    if !settings.validator {
+    let roles = [(settings.validator, Roles::VALIDATOR), (settings.consensus_rpc.is_some(), Roles::CONSENSUS_RPC)];
+    let roles = roles.iter().filter(|(has, _)| *has).fold(Roles::default(), |all, (_, role)| all.with(*role));
+    if roles == Roles::default() {
         return std::future::pending().await;
     }
     let mut identity = running.prepared.identity.clone();
@@ -215,23 +217,41 @@ async fn register(running: Running) {
             && epoch.saturating_sub(at) >= every
         {
             match identity.rotate_tls() {
-                // Again only after the new key was registered.
-                Ok(()) => rotated = None,
+                Ok(()) => {
+                    // Again only after the new key was registered.
+                    rotated = None;
+                    if let Some(Err(error)) = running.public.as_ref().map(|key| key.replace(identity.tls.clone())) {
+                        tracing::error!(target: "worker/registration", %error, "the new TLS key is not served");
+                    }
+                }
                 Err(error) => tracing::error!(target: "worker/registration", %error, "TLS keys were not rotated"),
             }
         }
-        let Some(external) = net::external_address(&running.prepared) else {
-            tracing::error!(target: "worker/registration", "this node's address is not known; set consensus.tendermint.core.external_address");
+        let tls_addresses = match &settings.consensus_rpc {
+            Some(rpc) => public::tls_addresses(rpc, &identity, allow_unroutable),
+            None => Vec::new(),
+        };
+        if settings.consensus_rpc.is_some() && tls_addresses.is_empty() {
+            tracing::error!(target: "worker/registration", "no address of this node's public consensus RPC can be registered; set worker.client.addresses");
             continue;
-        };
-        let address = match registration::consensus_address(&identity, &external, allow_unroutable) {
-            Ok(address) => address,
-            Err(error) => {
-                tracing::error!(target: "worker/registration", error, "consensus.tendermint.core.external_address can't be registered");
+        }
+        let consensus_addresses = if settings.validator {
+            let Some(external) = net::external_address(&running.prepared) else {
+                tracing::error!(target: "worker/registration", "this node's address is not known; set consensus.tendermint.core.external_address");
                 continue;
-            }
+            };
+            let address = match registration::consensus_address(&identity, &external, allow_unroutable) {
+                Ok(address) => address,
+                Err(error) => {
+                    tracing::error!(target: "worker/registration", error, "consensus.tendermint.core.external_address can't be registered");
+                    continue;
+                }
+            };
+            vec![address]
+        } else {
+            Vec::new()
         };
-        let profile = Profile { entity, roles: Roles::VALIDATOR, consensus_addresses: vec![address] };
+        let profile = Profile { entity, roles, consensus_addresses, tls_addresses };
         let node = registration::descriptor(&identity, &profile, epoch);
         let tx = match registration::transaction(&identity, &*registrar, &node) {
             Ok(tx) => tx,

@@ -5,7 +5,8 @@
 use oasis_consensus_app::{epoch, error::Error, registry::query, store::Store};
 use oasis_consensus_types::{
     node::{
-        Address, BeaconInfo, ConsensusAddress, ConsensusInfo, LATEST_DESCRIPTOR_VERSION, MultiSignedNode, Node, P2pInfo, Roles, TlsInfo,
+        Address, BeaconInfo, ConsensusAddress, ConsensusInfo, LATEST_DESCRIPTOR_VERSION, MultiSignedNode, Node, P2pInfo, Roles, TlsAddress,
+        TlsInfo,
     },
     registry::{METHOD_REGISTER_NODE, REGISTER_NODE_SIGNATURE_CONTEXT},
     transaction::Transaction,
@@ -26,6 +27,8 @@ pub struct Profile {
     pub roles: Roles,
     /// Where validators reach it; a sentry's where it has sentries.
     pub consensus_addresses: Vec<ConsensusAddress>,
+    /// Where its public services are, with the keys of their certificates.
+    pub tls_addresses: Vec<TlsAddress>,
 }
 
 /// Why the node does not register now.
@@ -78,7 +81,7 @@ pub fn descriptor(identity: &Identity, profile: &Profile, epoch: u64) -> Node {
         tls: TlsInfo {
             pub_key: identity.tls.public_key(),
             next_pub_key: identity.next_tls.as_ref().map(|key| key.public_key()).unwrap_or_default(),
-            ..TlsInfo::default()
+            addresses: profile.tls_addresses.clone().into(),
         },
         p2p: P2pInfo { id: identity.p2p.public_key(), ..P2pInfo::default() },
         consensus: ConsensusInfo {
@@ -126,7 +129,7 @@ mod tests {
         let identity = Identity::load_or_generate(dir.path()).unwrap();
         let address = consensus_address(&identity, &("192.0.2.1".into(), 26656), true).unwrap();
         let entity = PublicKey([3; 32]);
-        let profile = Profile { entity, roles: Roles::VALIDATOR, consensus_addresses: vec![address] };
+        let profile = Profile { entity, roles: Roles::VALIDATOR, consensus_addresses: vec![address], tls_addresses: Vec::new() };
         let node = descriptor(&identity, &profile, 7);
         assert_eq!((node.expiration, node.consensus.addresses.len()), (9, 1));
         let tx = transaction(&identity, &*identity.node, &node).unwrap();
