@@ -3,7 +3,7 @@
 //! Source: go/common/crypto/tls, go/common/grpc/credentials.go, go/common/grpc/grpc.go, `NewServer`.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     fmt, io,
     net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -369,7 +369,7 @@ fn server_config(key: ServerKey) -> Result<ServerConfig, Error> {
 
 /// Connections by IP address.
 #[derive(Clone, Default)]
-struct Addresses(Arc<Mutex<HashMap<IpAddr, usize>>>);
+struct Addresses(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
 
 struct Counted {
     all: Addresses,
@@ -377,7 +377,7 @@ struct Counted {
 }
 
 impl Addresses {
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<IpAddr, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

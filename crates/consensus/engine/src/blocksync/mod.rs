@@ -15,7 +15,7 @@ mod verify;
 use std::collections::BTreeMap;
 
 use crate::{
-    block::CheckedBlock,
+    block::{CheckedBlock, part_set_header},
     messages::{BlockRequest, BlockSyncMessage, StatusRequest},
     peer::PeerId,
     proto::{Commit, Timestamp},
@@ -272,7 +272,8 @@ impl BlockSync {
 
     /// Source: `BlockPool.AddBlock`.
     fn block(&mut self, now: Timestamp, id: PeerId, encoded: Vec<u8>, out: &mut Vec<Effect>) {
-        let block = match CheckedBlock::decode(&encoded) {
+        // As leniently as in consensus: what the others decided must not stop a node that syncs.
+        let block = match CheckedBlock::decode_live(&encoded, &part_set_header(&encoded)) {
             Ok(block) => block,
             Err(e) => return self.fault(id, format!("sent an invalid block: {e}"), true, out),
         };
