@@ -20,6 +20,7 @@ usage: ./x COMMAND [ARGUMENTS]
   bench [NAME]    benchmarks
   fuzz [SECONDS [TARGET…]]
                   each fuzz target, or those named, for some seconds; installs the nightly toolchain and cargo-fuzz
+  sim [OPTION…]   whole networks on virtual time under faults, by seed: --seeds N, --first-seed S, --help for more
   fmt             format the code
 ";
 
@@ -47,6 +48,7 @@ fn run(args: &[String]) -> Result<()> {
                 .chain((!rest.is_empty()).then(|| "--".to_owned()).into_iter().chain(rest.iter().cloned())),
         ),
         Some("fuzz") => fuzz::fuzz(rest),
+        Some("sim") => sim(rest),
         Some("fmt") => cargo(["fmt", "--all"]),
         Some("help" | "--help" | "-h") | None => {
             print!("{HELP}");
@@ -64,6 +66,16 @@ fn replay(args: &[String]) -> Result<()> {
         _ if !named => command.extend(["--chain", DEFAULT_CHAIN]),
         _ => {}
     }
+    cargo(command.into_iter().map(str::to_owned).chain(args.iter().cloned()))
+}
+
+/// Builds with planted bugs have a place of their own, so that no other build gets them.
+fn sim(args: &[String]) -> Result<()> {
+    let mut command = vec!["run", "--quiet", "--release", "-p", "oasis-sim"];
+    if args.iter().any(|a| a == "--planted") {
+        command.extend(["--features", "planted-bugs", "--target-dir", "target/planted"]);
+    }
+    command.push("--");
     cargo(command.into_iter().map(str::to_owned).chain(args.iter().cloned()))
 }
 

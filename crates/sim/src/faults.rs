@@ -16,11 +16,13 @@ pub enum Byzantine {
     Silence,
     /// Sends bytes that mean nothing, and damaged copies of real messages.
     Garbage,
+    /// Accuses honest validators of what they did not do.
+    Framing,
 }
 
 impl Byzantine {
     /// Every behaviour.
-    pub const ALL: [Self; 4] = [Self::Equivocation, Self::Amnesia, Self::Silence, Self::Garbage];
+    pub const ALL: [Self; 5] = [Self::Equivocation, Self::Amnesia, Self::Silence, Self::Garbage, Self::Framing];
 }
 
 /// One thing that goes wrong.
