@@ -90,13 +90,18 @@ pub enum Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Agreement { height, node, what } => write!(f, "agreement: node {node} has another block or state of height {height}: {what}"),
+            Self::Agreement { height, node, what } => {
+                write!(f, "agreement: node {node} has another block or state of height {height}: {what}")
+            }
             Self::Accused { height, validator } => write!(f, "validity: block {height} accuses validator {validator}, which is honest"),
             Self::DoubleSign { validator, step } => {
                 write!(f, "double-sign: honest validator {validator} signed two votes for height, round, kind {step:?}")
             }
             Self::Lock { validator, height, locked, round } => {
-                write!(f, "lock: validator {validator} precommitted in round {locked} of height {height} and prevoted another block in round {round}")
+                write!(
+                    f,
+                    "lock: validator {validator} precommitted in round {locked} of height {height} and prevoted another block in round {round}"
+                )
             }
             Self::Order { node, before, height } => write!(f, "order: node {node} applied height {height} after {before}"),
             Self::Progress { heights } => write!(f, "progress: no blocks after everything was well again; heights {heights:?}"),

@@ -94,7 +94,8 @@ pub fn document(validators: &[Keys], timeout_commit_ms: u64) -> Result<Document,
         ledger.insert(owner.clone(), json!({ "general": { "balance": BALANCE.to_string() }, "escrow": { "active": pool } }));
         delegations.insert(owner.clone(), json!({ owner: { "shares": STAKE.to_string() } }));
     }
-    let thresholds = ["entity", "node-compute", "node-keymanager", "node-storage", "node-validator", "runtime-compute", "runtime-keymanager"];
+    let thresholds =
+        ["entity", "node-compute", "node-keymanager", "node-storage", "node-validator", "runtime-compute", "runtime-keymanager"];
     let thresholds: serde_json::Map<String, Value> = thresholds.iter().map(|kind| ((*kind).to_owned(), json!("0"))).collect();
     let supply = (STAKE + BALANCE) * validators.len() as u64;
     let text = json!({

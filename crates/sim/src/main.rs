@@ -43,8 +43,15 @@ struct Settings {
 }
 
 fn parse(args: &[String]) -> Result<Option<Settings>, String> {
-    let mut settings =
-        Settings { seeds: 100, first: 0, blocks: 500, validators: None, planted: None, table: false, output: Path::new("target/sim").to_owned() };
+    let mut settings = Settings {
+        seeds: 100,
+        first: 0,
+        blocks: 500,
+        validators: None,
+        planted: None,
+        table: false,
+        output: Path::new("target/sim").to_owned(),
+    };
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         if arg == "--table" {
@@ -120,7 +127,8 @@ fn seeds(settings: &Settings) -> Result<(), String> {
             if seed >= settings.first.saturating_add(settings.seeds) {
                 return;
             }
-            let options = Options { seed, blocks: settings.blocks, validators: settings.validators, faults: true, planted: settings.planted };
+            let options =
+                Options { seed, blocks: settings.blocks, validators: settings.validators, faults: true, planted: settings.planted };
             match run(options) {
                 Ok(report) => {
                     blocks.fetch_add(report.height.unsigned_abs(), Ordering::Relaxed);
@@ -147,7 +155,11 @@ fn seeds(settings: &Settings) -> Result<(), String> {
     let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (done, blocks) = (done.into_inner(), blocks.into_inner());
     let seconds = began.elapsed().as_secs_f64();
-    println!("{done} seeds, {blocks} blocks in {seconds:.0} s ({:.1} blocks/s), {} with a violation", blocks as f64 / seconds, failures.len());
+    println!(
+        "{done} seeds, {blocks} blocks in {seconds:.0} s ({:.1} blocks/s), {} with a violation",
+        blocks as f64 / seconds,
+        failures.len()
+    );
     match (settings.planted, failures.is_empty()) {
         (None, true) | (Some(_), false) => Ok(()),
         (Some(bug), true) => Err(format!("the planted bug ({bug:?}) was not found")),

@@ -418,7 +418,7 @@ impl World {
     }
 
     fn run(&mut self) {
-        while let Some((now, event)) = self.queue.next() {
+        while let Some((now, event)) = self.queue.pop() {
             self.handle(now, event);
             if self.checks.violation().is_some() || self.is_done(now) {
                 return;
@@ -553,7 +553,10 @@ impl World {
                 self.cut(a, b);
             }
             Fault::SlowDisk { node, cost, length } => {
-                self.note(Some(node), format_args!("its disk takes {:.3} s a sync, for {:.1} s", Moment(cost).seconds(), Moment(length).seconds()));
+                self.note(
+                    Some(node),
+                    format_args!("its disk takes {:.3} s a sync, for {:.1} s", Moment(cost).seconds(), Moment(length).seconds()),
+                );
                 self.members[node].sync_cost = cost;
                 self.queue.add(now.after(length), Event::HealDisk { node });
             }
