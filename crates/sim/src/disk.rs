@@ -20,9 +20,11 @@ use rand_chacha::ChaCha8Rng;
 /// What a write fails with once the power is gone.
 pub const POWER_IS_GONE: &str = "the power is gone";
 
-type Entries = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+/// A database's name, a table of it, a key in that.
+type Key = (&'static str, Table, Vec<u8>);
+type Entries = BTreeMap<Key, Vec<u8>>;
 /// What a batch replaced, by key.
-type Undo = Vec<((Table, Vec<u8>), Option<Vec<u8>>)>;
+type Undo = Vec<(Key, Option<Vec<u8>>)>;
 
 #[derive(Default)]
 struct Database {
@@ -32,14 +34,14 @@ struct Database {
 }
 
 impl Database {
-    fn apply(&mut self, batch: Batch) -> Undo {
+    fn apply(&mut self, name: &'static str, batch: Batch) -> Undo {
         let mut undo = Undo::new();
         for (table, key, value) in batch.writes {
             let old = match value {
-                Some(value) => self.entries.insert((table, key.clone()), value),
-                None => self.entries.remove(&(table, key.clone())),
+                Some(value) => self.entries.insert((name, table, key.clone()), value),
+                None => self.entries.remove(&(name, table, key.clone())),
             };
-            undo.push(((table, key), old));
+            undo.push(((name, table, key), old));
         }
         undo
     }
@@ -56,7 +58,8 @@ impl Database {
 
 #[derive(Default)]
 struct Inner {
-    databases: BTreeMap<&'static str, Database>,
+    /// All databases: they have one journal.
+    database: Database,
     /// The log's bytes, of which the first so many are synced.
     log: Vec<u8>,
     log_synced: usize,
@@ -93,9 +96,8 @@ impl Disk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A database on the disk.
+    /// A database on the disk. All have one journal: power loss takes their writes together, from the last backwards.
     pub fn database(&self, name: &'static str) -> Arc<dyn Engine> {
-        self.lock().databases.entry(name).or_default();
         Arc::new(DiskEngine { disk: self.clone(), name })
     }
 
@@ -117,12 +119,10 @@ impl Disk {
     /// Loses power and gets it back: of what was not synced, a random part from the end is gone.
     pub fn lose_power(&self, rng: &mut ChaCha8Rng) {
         let mut inner = self.lock();
-        for database in inner.databases.values_mut() {
-            for _ in 0..rng.random_range(0..=database.unsynced.len()) {
-                database.undo_last();
-            }
-            database.unsynced.clear();
+        for _ in 0..rng.random_range(0..=inner.database.unsynced.len()) {
+            inner.database.undo_last();
         }
+        inner.database.unsynced.clear();
         let kept = rng.random_range(inner.log_synced..=inner.log.len());
         inner.log.truncate(kept);
         inner.log_synced = kept;
@@ -166,7 +166,7 @@ struct DiskEngine {
 
 impl DiskEngine {
     fn with<T>(&self, f: impl FnOnce(&mut Database) -> T) -> T {
-        f(self.disk.lock().databases.entry(self.name).or_default())
+        f(&mut self.disk.lock().database)
     }
 
     fn no_power(&self) -> Error {
@@ -176,13 +176,13 @@ impl DiskEngine {
 
 impl Engine for DiskEngine {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.with(|db| db.entries.get(&(table, key.to_vec())).cloned()))
+        Ok(self.with(|db| db.entries.get(&(self.name, table, key.to_vec())).cloned()))
     }
 
     fn scan(&self, table: Table, prefix: &[u8], visit: Visitor<'_>) -> Result<(), Error> {
         self.with(|db| {
-            for ((in_table, key), value) in db.entries.range((table, prefix.to_vec())..) {
-                if *in_table != table || !key.starts_with(prefix) || !visit(key, value) {
+            for ((name, in_table, key), value) in db.entries.range((self.name, table, prefix.to_vec())..) {
+                if *name != self.name || *in_table != table || !key.starts_with(prefix) || !visit(key, value) {
                     break;
                 }
             }
@@ -196,7 +196,7 @@ impl Engine for DiskEngine {
             return Err(self.no_power());
         }
         self.with(|db| {
-            let undo = db.apply(batch);
+            let undo = db.apply(self.name, batch);
             db.unsynced.push(undo);
             if sync {
                 db.unsynced.clear();

@@ -308,7 +308,7 @@ impl World {
         let context = self.chain.chain_context.clone();
         let tree = StateDisk::on(member.disk.database("state"), Path::new("state"), DiskOptions::new(context.clone()))?;
         let machine = Machine::open(tree, self.chain.clone(), MachineConfig::default()).map_err(Fatal::new)?;
-        let blocks = BlockOptions { context, ..BlockOptions::default() };
+        let blocks = BlockOptions { context, with_state: true, ..BlockOptions::default() };
         let store = BlockDb::on(member.disk.database("blocks"), Path::new("blocks"), blocks).map_err(Fatal::new)?;
         let signer = match node < self.plan.validators {
             true => Some(DiskSigner::open(member.keys.consensus.clone(), member.disk.clone(), member.signed.clone())?),
