@@ -171,7 +171,7 @@ fn genesis(name: &str, validators: &[Identity], ports: &[u16]) -> String {
         let mut seed = [7; 32];
         seed[0] = number as u8;
         let owner = MemorySigner::from_seed(&seed);
-        let entity = Entity { v: 2, id: owner.public_key(), nodes: vec![keys.node.public_key()], ..Entity::default() };
+        let entity = Entity { v: 2, id: owner.public_key(), nodes: vec![keys.node.public_key()] };
         entities.push(SignedBlob::sign(&owner, &REGISTER_ENTITY_SIGNATURE_CONTEXT, &chain, &entity).unwrap().to_json());
         let address = Address::from_text(&format!("127.0.0.1:{}", ports[number])).unwrap();
         let node = Node {

@@ -83,7 +83,7 @@ pub fn document(validators: &[Keys], timeout_commit_ms: u64) -> Result<Document,
     let mut ledger = serde_json::Map::new();
     let mut delegations = serde_json::Map::new();
     for (number, keys) in validators.iter().enumerate() {
-        let entity = Entity { v: 2, id: keys.entity.public_key(), nodes: vec![keys.node.public_key()], ..Entity::default() };
+        let entity = Entity { v: 2, id: keys.entity.public_key(), nodes: vec![keys.node.public_key()] };
         let signed = SignedBlob::sign(&keys.entity, &REGISTER_ENTITY_SIGNATURE_CONTEXT, &chain, &entity).map_err(|e| e.to_string())?;
         entities.push(signed.to_json());
         let signers: [&dyn Signer; 4] = [&keys.node, &keys.p2p, &keys.consensus, &keys.tls];

@@ -183,7 +183,7 @@ impl<'a> World<'a> {
                 }
                 Effect::Done { state, commit } => {
                     let made = self.chain.get(state.last_block_height).unwrap();
-                    assert_eq!((*state).app_hash, made.state.app_hash);
+                    assert_eq!(state.app_hash, made.state.app_hash);
                     assert_eq!(commit, made.commit);
                     self.outcome = Some(Ok(state.last_block_height as u64));
                 }

@@ -61,7 +61,7 @@ fn check_body<T: Decode + Encode + FromJson + ToJson + PartialEq>(tx: &Transacti
 }
 
 fn check_staking(case: &Value, rules: &SignatureRules) -> Result<()> {
-    let (tx, body) = open(case, rules, &staking::METHODS)?;
+    let (tx, body) = open(case, rules, staking::METHODS)?;
     ensure!(is_valid(case));
     match tx.method.as_str() {
         METHOD_TRANSFER => check_body::<Transfer>(&tx, body),
