@@ -7,6 +7,9 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, config::Part
 use super::{Batch, Durability, Engine, Table, Visitor};
 use crate::Error;
 
+/// Bytes of the file `version`, which is written in more than one write: three that name the engine, one with its format.
+const VERSION_BYTES: u64 = 4;
+
 /// Memory for writes not yet in tables, in bytes, for nodes and for each of the other tables.
 const NODES_BUFFER: u64 = 8 << 20;
 const OTHER_BUFFER: u64 = 2 << 20;
@@ -73,7 +76,7 @@ impl Fjall {
 /// The file `version` is the last that is made, and made again only where it is missing.
 fn clear_unfinished(path: &Path) -> std::io::Result<()> {
     let (lock, version, journal) = (path.join("lock"), path.join("version"), path.join("0.jnl"));
-    let finished = |file: &Path| std::fs::metadata(file).is_ok_and(|m| m.len() > 0);
+    let finished = |file: &Path| std::fs::metadata(file).is_ok_and(|m| m.len() >= VERSION_BYTES);
     if finished(&version) || !(journal.exists() || version.exists()) {
         return Ok(());
     }
