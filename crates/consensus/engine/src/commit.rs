@@ -1,9 +1,11 @@
 //! Commits and the signatures in them.
 
+use oasis_primitives::signature::{BatchVerifier, PublicKey};
 use prost::Message;
 
 use crate::{
     error::{VerifyError, ensure, same},
+    light::TrustLevel,
     merkle::{self, Sha256Hash},
     proto::{BlockId, BlockIdFlag, Commit, CommitSig, SignedMsgType},
     validator_set::{ADDRESS_SIZE, ValidatorSet},
@@ -29,6 +31,15 @@ pub struct SignatureCheck {
 }
 
 impl SignatureCheck {
+    /// The place of the first that does not hold.
+    pub fn first_wrong(checks: &[Self]) -> Option<usize> {
+        let mut batch = BatchVerifier::new();
+        for c in checks {
+            batch.push_tendermint(&PublicKey(c.public_key), &c.message, &c.signature);
+        }
+        if checks.is_empty() || batch.verify_all() { None } else { batch.verify_each().iter().position(|holds| !holds) }
+    }
+
     /// The error when the signature is wrong.
     pub fn error(&self) -> VerifyError {
         let field = format!("{}[{}].signature", self.field, self.index);
@@ -168,29 +179,44 @@ impl ValidatorSet {
         Ok(checks)
     }
 
-    /// Checks that validators of this set, which need not be the block's own, with more than a third of the power signed.
+    /// Checks that validators of this set, which need not be the block's own, with more than a share of the power signed.
     ///
-    /// Source: tendermint `types/validator_set.go`, `ValidatorSet.VerifyCommitLightTrusting`; `light/verifier.go`,
-    /// `DefaultTrustLevel`.
-    pub fn verify_commit_light_trusting(&self, target: CommitTarget<'_>, commit: &Commit) -> Result<Vec<SignatureCheck>, VerifyError> {
-        let needed = self.total_voting_power() / 3;
+    /// Source: tendermint `types/validator_set.go`, `ValidatorSet.VerifyCommitLightTrusting`.
+    pub fn verify_commit_light_trusting(
+        &self,
+        target: CommitTarget<'_>,
+        commit: &Commit,
+        level: TrustLevel,
+    ) -> Result<Vec<SignatureCheck>, VerifyError> {
+        let (checks, enough) = self.trusting_checks(target.field, target.chain_id, commit, level)?;
+        enough.map(|()| checks)
+    }
+
+    /// The signatures of validators of this set, and whether these have more than a share of the power.
+    pub(crate) fn trusting_checks(
+        &self,
+        field: &'static str,
+        chain_id: &str,
+        commit: &Commit,
+        level: TrustLevel,
+    ) -> Result<(Vec<SignatureCheck>, Result<(), VerifyError>), VerifyError> {
+        let needed = level.of(self.total_voting_power());
         let mut seen = vec![false; self.validators().len()];
         let mut tally = 0i64;
         let mut checks = Vec::new();
         for (i, sig) in commit.signatures.iter().enumerate().filter(|(_, s)| s.is_for_block()) {
             let Some((place, validator)) = self.get(&sig.validator_address) else { continue };
             if let Some(seen) = seen.get_mut(place) {
-                ensure(!*seen, target.field, "one vote a validator", hex::encode(&sig.validator_address))?;
+                ensure(!*seen, field, "one vote a validator", hex::encode(&sig.validator_address))?;
                 *seen = true;
             }
-            checks.push(commit.signature_check(target.field, i, sig, validator.key()?, target.chain_id)?);
+            checks.push(commit.signature_check(field, i, sig, validator.key()?, chain_id)?);
             tally = tally.saturating_add(validator.voting_power);
             if tally > needed {
-                return Ok(checks);
+                return Ok((checks, Ok(())));
             }
         }
-        check_tally(target.field, tally, needed)?;
-        Ok(checks)
+        Ok((checks, check_tally(field, tally, needed)))
     }
 
     /// Two thirds of the power, rounded down; more than this is needed.

@@ -7,6 +7,7 @@ use prost::Message;
 use crate::{
     commit::{CommitTarget, SignatureCheck},
     error::{VerifyError, ensure, same, same_bytes},
+    light::TrustLevel,
     merkle::{self, Sha256Hash},
     proto::{
         Commit, DuplicateVoteEvidence, Evidence, EvidenceList, EvidenceSum, Header, LightClientAttackEvidence, Timestamp, Validator,
@@ -196,6 +197,7 @@ impl DuplicateVoteEvidence {
         same("vote_b.round", &a.round, &b.round)?;
         same("vote_b.type", &a.r#type, &b.r#type)?;
         same_bytes("vote_b.validator_address", &a.validator_address, &b.validator_address)?;
+        ensure(a.block_id != b.block_id, "vote_b.block_id", "another block than that of vote_a", "the same")?;
         same("validator_power", &validator.voting_power, &self.validator_power)?;
         same("total_voting_power", &validators.total_voting_power(), &self.total_voting_power)?;
         let public_key = validator.key()?;
@@ -254,7 +256,7 @@ impl LightClientAttackEvidence {
         ensure(known.contains(&self.common_height), "common_height", format_args!("1 to {}", header.height), self.common_height)
     }
 
-    /// Source: `Pool.verify`, `VerifyLightClientAttack`.
+    /// Source: `Pool.verify`, `VerifyLightClientAttack`; tendermint `light/verifier.go`, `DefaultTrustLevel`.
     fn verify(&self, common: &Header, common_validators: &ValidatorSet, history: &dyn History) -> Result<Vec<SignatureCheck>, VerifyError> {
         let Conflicting { header, commit, validators } = self.required()?;
         let missing = || VerifyError::new("common_height", "a height with a commit", self.common_height);
@@ -274,7 +276,7 @@ impl LightClientAttackEvidence {
             let derived = !derived_differs(trusted, header);
             ensure(derived, "conflicting_block.header", "the fields that follow from the chain", "others")?;
         } else {
-            checks = common_validators.verify_commit_light_trusting(target, commit)?;
+            checks = common_validators.verify_commit_light_trusting(target, commit, TrustLevel::default())?;
         }
         let own = ValidatorSet::from_message(validators.clone())?;
         checks.extend(own.verify_commit_light(target, commit)?);

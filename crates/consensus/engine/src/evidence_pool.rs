@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use oasis_primitives::signature::{BatchVerifier, PublicKey};
 use prost::Message;
 
 use crate::{
@@ -27,17 +26,7 @@ pub const MAX_CONFLICTS: usize = 1000;
 
 /// Verifies signatures together. The first that does not hold is the error.
 pub fn verify_signatures(checks: &[SignatureCheck]) -> Result<(), VerifyError> {
-    if checks.is_empty() {
-        return Ok(());
-    }
-    let mut batch = BatchVerifier::new();
-    for check in checks {
-        batch.push_tendermint(&PublicKey(check.public_key), &check.message, &check.signature);
-    }
-    if batch.verify_all() {
-        return Ok(());
-    }
-    let wrong = batch.verify_each().iter().position(|holds| !holds).and_then(|i| checks.get(i));
+    let wrong = SignatureCheck::first_wrong(checks).and_then(|i| checks.get(i));
     wrong.map_or(Ok(()), |check| Err(check.error()))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use oasis_consensus_engine::{
     ChainState, CheckedBlock, CommitTarget, EngineGenesis, History, InitChainResponse, RecentBlocks, SignatureCheck, ValidatorSet,
     VerifyError, VoteContent,
+    light::TrustLevel,
     proto::{
         Block, BlockId, BlockIdFlag, BlockParams, Commit, CommitSig, ConsensusParams, Data, DuplicateVoteEvidence, Duration, Evidence,
         EvidenceList, EvidenceParams, EvidenceSum, Header, PartSetHeader, SignedMsgType, Timestamp, Validator, ValidatorParams,
@@ -241,7 +242,7 @@ fn a_commit_of_another_height_block_or_size_is_refused() {
     let set: &Arc<ValidatorSet> = &chain.state.last_validators;
     assert_eq!(set.verify_commit(target, &commit).unwrap().len(), 3);
     assert_eq!(set.verify_commit_light(target, &commit).unwrap().len(), 2);
-    assert_eq!(set.verify_commit_light_trusting(target, &commit).unwrap().len(), 1);
+    assert_eq!(set.verify_commit_light_trusting(target, &commit, TrustLevel::default()).unwrap().len(), 1);
     assert!(set.verify_commit(CommitTarget { height: 2, ..target }, &commit).is_err());
     assert!(set.verify_commit(CommitTarget { block_id: &BlockId::default(), ..target }, &commit).is_err());
     let mut short = commit.clone();

@@ -6,8 +6,6 @@ use std::{
     sync::Arc,
 };
 
-use oasis_primitives::signature::{BatchVerifier, PublicKey};
-
 use crate::{
     block::CheckedBlock,
     commit::{CommitTarget, SignatureCheck},
@@ -31,13 +29,7 @@ pub struct Batch {
 impl Batch {
     /// Verifies them; takes about 20 µs each, on any thread.
     pub fn verify(&self) -> Verdict {
-        let mut batch = BatchVerifier::new();
-        for c in &self.checks {
-            batch.push_tendermint(&PublicKey(c.public_key), &c.message, &c.signature);
-        }
-        let holds = self.checks.is_empty() || batch.verify_all();
-        let wrong = if holds { None } else { batch.verify_each().iter().position(|holds| !holds) };
-        Verdict { id: self.id, wrong }
+        Verdict { id: self.id, wrong: SignatureCheck::first_wrong(&self.checks) }
     }
 
     /// Count of signatures.

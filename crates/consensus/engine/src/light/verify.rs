@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use oasis_primitives::signature::{BatchVerifier, PublicKey};
-
 use crate::{
     commit::{CommitTarget, SignatureCheck},
     error::{VerifyError, ensure, same, same_bytes},
@@ -91,7 +89,7 @@ impl TrustLevel {
     }
 
     /// The power that must be exceeded.
-    fn of(&self, power: i64) -> i64 {
+    pub(crate) fn of(&self, power: i64) -> i64 {
         let parts = i128::from(power).saturating_mul(i128::from(self.numerator));
         let share = parts.checked_div(i128::from(self.denominator)).unwrap_or(i128::MAX);
         i64::try_from(share).unwrap_or(i64::MAX)
@@ -120,7 +118,7 @@ impl LightRules {
     /// Source: tendermint `light/client.go`, `defaultMaxClockDrift`.
     pub fn new(trusting_period: i64) -> Self {
         let max_clock_drift = 10_000_000_000;
-        Self { trusting_period, max_clock_drift, trust_level: TrustLevel::default(), signatures: first_wrong }
+        Self { trusting_period, max_clock_drift, trust_level: TrustLevel::default(), signatures: SignatureCheck::first_wrong }
     }
 
     fn hold(&self, checks: &[SignatureCheck]) -> Result<(), VerifyError> {
@@ -129,14 +127,6 @@ impl LightRules {
             Some(wrong) => Err(checks.get(wrong).map_or_else(|| VerifyError::new(FIELD, "signatures", "none"), SignatureCheck::error)),
         }
     }
-}
-
-fn first_wrong(checks: &[SignatureCheck]) -> Option<usize> {
-    let mut batch = BatchVerifier::new();
-    for c in checks {
-        batch.push_tendermint(&PublicKey(c.public_key), &c.message, &c.signature);
-    }
-    if checks.is_empty() || batch.verify_all() { None } else { batch.verify_each().iter().position(|holds| !holds) }
 }
 
 /// Whether a header is too old to trust others by. Source: tendermint `light/verifier.go`, `HeaderExpired`.
@@ -183,26 +173,10 @@ pub(super) fn check_own_commit(
 
 /// Source: tendermint `types/validator_set.go`, `ValidatorSet.VerifyCommitLightTrusting`.
 fn check_trusting(rules: &LightRules, trusted: &Header, validators: &ValidatorSet, commit: &Commit) -> Result<(), LightError> {
-    let needed = rules.trust_level.of(validators.total_voting_power());
-    let mut seen = vec![false; validators.validators().len()];
-    let mut tally = 0i64;
-    let mut checks = Vec::new();
-    for (i, sig) in commit.signatures.iter().enumerate().filter(|(_, s)| s.is_for_block()) {
-        let Some((place, validator)) = validators.get(&sig.validator_address) else { continue };
-        if let Some(seen) = seen.get_mut(place) {
-            let once = ensure(!*seen, FIELD, "one vote a validator", hex::encode(&sig.validator_address));
-            once.map_err(LightError::Contradiction)?;
-            *seen = true;
-        }
-        let check = validator.key().and_then(|key| commit.signature_check(FIELD, i, sig, key, &trusted.chain_id));
-        checks.push(check.map_err(LightError::Contradiction)?);
-        tally = tally.saturating_add(validator.voting_power);
-        if tally > needed {
-            return rules.hold(&checks).map_err(LightError::Contradiction);
-        }
-    }
+    let signed = validators.trusting_checks(FIELD, &trusted.chain_id, commit, rules.trust_level);
+    let (checks, enough) = signed.map_err(LightError::Contradiction)?;
     rules.hold(&checks).map_err(LightError::Contradiction)?;
-    Err(LightError::CannotBeTrusted(VerifyError::new(FIELD, format_args!("signatures with a voting power above {needed}"), tally)))
+    enough.map_err(LightError::CannotBeTrusted)
 }
 
 /// Source: tendermint `light/verifier.go`, `verifyNewHeaderAndVals`.

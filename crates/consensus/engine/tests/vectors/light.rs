@@ -1,25 +1,16 @@
 //! Light client verification by what the original says of the same headers.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, bail, ensure};
 use oasis_consensus_engine::{
     ValidatorSet,
     light::{LightError, LightRules, TrustLevel, verify, verify_backwards},
-    proto::{SignedHeader, Timestamp, ValidatorSetMessage},
+    proto::{SignedHeader, ValidatorSetMessage},
 };
-use prost::Message;
 use serde_json::Value;
 
-fn text<'a>(case: &'a Value, key: &str) -> Result<&'a str> {
-    case[key].as_str().with_context(|| format!("no {key}"))
-}
-
-fn message<M: Message + Default>(case: &Value, key: &str) -> Result<M> {
-    Ok(M::decode(hex::decode(text(case, key)?)?.as_slice())?)
-}
-
-fn number(case: &Value, key: &str) -> Result<i64> {
-    case[key].as_i64().with_context(|| format!("no {key}"))
-}
+use crate::case::{each, message, number, read, text, time};
 
 fn kind(outcome: &Result<(), LightError>) -> &'static str {
     match outcome {
@@ -45,7 +36,7 @@ fn check(case: &Value) -> Result<&'static str> {
         trust_level: level,
         ..LightRules::new(number(case, "trusting_period_seconds")? * 1_000_000_000)
     };
-    let now = Timestamp { seconds: number(&case["now"], "seconds")?, nanos: number(&case["now"], "nanos")? as i32 };
+    let now = time(&case["now"])?;
     let (trusted, untrusted_header) = (trusted.header.context("header")?, untrusted.header.context("header")?);
     let outcome = verify(
         &rules,
@@ -63,12 +54,8 @@ fn check(case: &Value) -> Result<&'static str> {
 
 #[test]
 fn headers_of_the_vectors_are_trusted_where_the_original_trusts_them() -> Result<()> {
-    oasis_test_vectors::for_each("tendermint/light.json.gz", |_, bytes| {
-        let cases: Vec<Value> = serde_json::from_slice(bytes)?;
-        let mut kinds = std::collections::BTreeSet::new();
-        for (i, case) in cases.iter().enumerate() {
-            kinds.insert(check(case).with_context(|| format!("case {i}"))?);
-        }
+    read("light", |cases| {
+        let kinds: BTreeSet<_> = each(cases, 160, check)?.into_iter().collect();
         ensure!(kinds.len() == 5, "only {kinds:?} occur");
         Ok(())
     })
