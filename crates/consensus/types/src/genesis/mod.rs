@@ -3,6 +3,7 @@
 //! Source: go/genesis/api.
 
 mod document;
+pub mod network;
 mod nil;
 mod problem;
 
