@@ -107,6 +107,11 @@ impl Disk {
         self.values.push((key, Some(value)));
     }
 
+    /// For those who read committed versions while others write.
+    pub fn reader(&self) -> DiskReader {
+        DiskReader { db: self.db.clone(), last: Arc::default() }
+    }
+
     /// The newest version.
     pub fn latest_version(&self) -> Option<u64> {
         self.db.latest_version()
@@ -131,17 +136,60 @@ impl Disk {
     }
 }
 
+/// Reads committed versions while others write. Clones share what they read lately.
+#[derive(Clone)]
+pub struct DiskReader {
+    db: NodeDb,
+    /// The version that was asked for last: most queries are of the newest.
+    last: Arc<Mutex<Option<(u64, Arc<dyn StateTree>)>>>,
+}
+
+impl DiskReader {
+    /// The newest version.
+    pub fn latest(&self) -> Option<u64> {
+        self.db.latest_version()
+    }
+
+    /// A version; none where it is not kept.
+    pub fn at(&self, version: u64) -> Result<Option<Arc<dyn StateTree>>> {
+        if self.db.earliest_version().is_none_or(|earliest| version < earliest) {
+            return Ok(None);
+        }
+        if let Some((known, tree)) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner)
+            && *known == version
+        {
+            return Ok(Some(Arc::clone(tree)));
+        }
+        let Some(tree) = version_of(&self.db, version)? else { return Ok(None) };
+        let tree: Arc<dyn StateTree> = Arc::new(tree);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, Arc::clone(&tree)));
+        Ok(Some(tree))
+    }
+
+    /// The tree with a root; none where it is not kept.
+    pub fn tree(&self, root: &Root) -> Result<Option<Tree>> {
+        if !self.db.has_root(root).map_err(Error::fatal)? {
+            return Ok(None);
+        }
+        Ok(Some(self.db.tree(root).map_err(Error::fatal)?.with_budget(READ_BYTES)))
+    }
+}
+
+fn version_of(db: &NodeDb, version: u64) -> Result<Option<Tree>> {
+    if db.earliest_version().is_none_or(|earliest| version < earliest) {
+        return Ok(None);
+    }
+    let Some(root) = db.root_for(version, RootType::STATE).map_err(Error::fatal)? else { return Ok(None) };
+    Ok(Some(db.tree(&root).map_err(Error::fatal)?.with_budget(READ_BYTES)))
+}
+
 impl VersionedTree for Disk {
     fn snapshot(&self) -> Arc<dyn StateTree> {
         Arc::new(self.tree.clone())
     }
 
     fn at(&self, version: u64) -> Result<Option<Arc<dyn StateTree>>> {
-        if self.db.earliest_version().is_none_or(|earliest| version < earliest) {
-            return Ok(None);
-        }
-        let Some(root) = self.db.root_for(version, RootType::STATE).map_err(Error::fatal)? else { return Ok(None) };
-        Ok(Some(Arc::new(self.db.tree(&root).map_err(Error::fatal)?.with_budget(READ_BYTES))))
+        Ok(version_of(&self.db, version)?.map(|tree| Arc::new(tree) as Arc<dyn StateTree>))
     }
 
     fn apply(&mut self, changes: Changes) -> Result<Changes> {

@@ -24,7 +24,7 @@ mod snapshots;
 
 pub use backend::{Backend, CheckpointJob, Note};
 pub use convert::{begin_block, block_time, responses};
-pub use disk::{Disk, DiskOptions};
+pub use disk::{Disk, DiskOptions, DiskReader};
 pub use machine::{Config, Machine, OpenError, StopReason};
 pub use memory::Memory;
 pub use network::Network;

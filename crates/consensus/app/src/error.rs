@@ -31,6 +31,15 @@ impl Error {
         Self::Fatal(message.to_string())
     }
 
+    /// The error with words before its text; module and code stay.
+    #[must_use]
+    pub fn within(self, what: impl std::fmt::Display) -> Self {
+        match self {
+            Self::Failed(error) => Self::Failed(error.within(what)),
+            Self::Fatal(text) => Self::Fatal(format!("{what}: {text}")),
+        }
+    }
+
     /// Whether the node must stop.
     pub fn is_fatal(&self) -> bool {
         matches!(self, Self::Fatal(_))

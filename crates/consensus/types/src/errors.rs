@@ -45,6 +45,12 @@ impl CodedError {
         Self { module: Cow::Borrowed("unknown"), code: 1, message: message.into() }
     }
 
+    /// The error with words before its text.
+    #[must_use]
+    pub fn within(self, what: impl fmt::Display) -> Self {
+        Self { message: Cow::Owned(format!("{what}: {}", self.message)), ..self }
+    }
+
     /// Whether this is an instance of a registered error.
     pub fn is(&self, code: Code) -> bool {
         self.module == code.module && self.code == code.code

@@ -72,14 +72,23 @@ impl ApiError {
         Self::grpc(Code::Unimplemented, format!("unknown method {method} for service {service}"))
     }
 
+    fn has_code(&self) -> bool {
+        !self.module.is_empty() && self.module != UNKNOWN_MODULE
+    }
+
+    /// The error as it travels: an encoded `google.rpc.Status`.
+    pub fn status_bytes(&self) -> Vec<u8> {
+        let value = || cbor::to_vec(&Details { module: self.module.clone(), code: self.code });
+        let details = if self.has_code() { vec![Any { type_url: String::new(), value: value() }] } else { Vec::new() };
+        RpcStatus { code: self.grpc as i32, message: self.message.clone(), details }.encode_to_vec()
+    }
+
     pub(super) fn into_status(self) -> Status {
-        if self.module.is_empty() || self.module == UNKNOWN_MODULE {
+        if !self.has_code() {
             return Status::new(self.grpc, self.message);
         }
-        let value = cbor::to_vec(&Details { module: self.module, code: self.code });
-        let details = vec![Any { type_url: String::new(), value }];
-        let all = RpcStatus { code: self.grpc as i32, message: self.message.clone(), details };
-        Status::with_details(self.grpc, self.message, Bytes::from(all.encode_to_vec()))
+        let details = Bytes::from(self.status_bytes());
+        Status::with_details(self.grpc, self.message, details)
     }
 
     pub(super) fn from_status(status: &Status) -> Self {

@@ -21,14 +21,12 @@ use oasis_primitives::{
 };
 use prost::Message;
 
-use super::{
-    full::Running,
-    light::{EvidenceMessage, LightBlock, ParametersMessage},
-};
+use super::full::Running;
 use crate::{
     api::{
         SERVICE_PREFIX,
         block::{Block, timestamp},
+        light::{EvidenceMessage, LightBlock, ParametersMessage},
         status::{ConsensusStatus, FEATURE_FULL_NODE, FEATURE_SERVICES, IdentityStatus, Status},
     },
     config::Mode,

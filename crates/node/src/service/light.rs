@@ -10,7 +10,7 @@ use oasis_consensus_engine::{
 };
 use oasis_consensus_types::consensus::ERR_VERSION_NOT_FOUND;
 use oasis_primitives::{
-    cbor::{Cbor, Decode, Encode, RawCbor},
+    cbor::{Decode, Encode},
     signature::PublicKey,
 };
 use prost::Message;
@@ -18,36 +18,10 @@ use tokio::runtime::Handle;
 
 use super::{engine, prepare::Prepared};
 use crate::{
+    api::light::{EvidenceMessage, LightBlock, ParametersMessage},
     config::TlsAddress,
     grpc::{Client, ClientError},
 };
-
-/// Source: go/consensus/api/light.go, `LightBlock`.
-#[derive(Clone, Debug, Default, Cbor)]
-pub struct LightBlock {
-    /// The height.
-    pub height: i64,
-    /// The engine's light block.
-    pub meta: Vec<u8>,
-}
-
-/// Source: go/consensus/api/light.go, `Parameters`.
-#[derive(Clone, Debug, Default, Cbor)]
-pub struct ParametersMessage {
-    /// The height.
-    pub height: i64,
-    /// Those of any engine.
-    pub parameters: RawCbor,
-    /// Those of the engine.
-    pub meta: Vec<u8>,
-}
-
-/// Source: go/consensus/api/light.go, `Evidence`.
-#[derive(Clone, Debug, Default, Cbor)]
-pub struct EvidenceMessage {
-    /// The engine's evidence.
-    pub meta: Vec<u8>,
-}
 
 /// The configured nodes. Each is connected to when it is asked first.
 struct Nodes {

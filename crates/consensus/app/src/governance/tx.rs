@@ -3,6 +3,7 @@
 //! Source: go/consensus/tendermint/apps/governance/transactions.go.
 
 use oasis_consensus_types::{
+    errors::CodedError,
     governance::{
         ERR_INVALID_ARGUMENT, ERR_NO_SUCH_UPGRADE, ERR_NOT_ELIGIBLE, ERR_UPGRADE_ALREADY_PENDING, ERR_UPGRADE_TOO_SOON,
         ERR_VOTING_IS_CLOSED, GAS_OP_CAST_VOTE, GAS_OP_SUBMIT_PROPOSAL, METHOD_CAST_VOTE, METHOD_SUBMIT_PROPOSAL, Proposal,
@@ -91,7 +92,10 @@ fn submit_proposal(ctx: &mut Context<'_>, content: ProposalContent) -> Result<()
 /// Checks that no pending upgrade is nearer than `distance` epochs.
 pub(super) fn check_distance(store: &Store, upgrade: &Descriptor, distance: EpochTime) -> Result<()> {
     match state::pending_upgrades(store)?.into_iter().find(|pending| pending.epoch.abs_diff(upgrade.epoch) < distance) {
-        Some(near) => Err(ERR_UPGRADE_ALREADY_PENDING.with(format!("scheduled at epoch {}", near.epoch)).into()),
+        Some(near) => {
+            let error = CodedError::from(ERR_UPGRADE_ALREADY_PENDING);
+            Err(error.within(format_args!("upgrade already scheduled at epoch: {}", near.epoch)).into())
+        }
         None => Ok(()),
     }
 }
@@ -112,7 +116,7 @@ fn cast_vote(ctx: &mut Context<'_>, cast: &ProposalVote) -> Result<()> {
     let mut eligible = false;
     for id in &entity.nodes {
         // The original refuses a vote of an entity that names an unknown node before one that validates.
-        let node = registry::state::node(ctx.store, id)?;
+        let node = registry::state::node(ctx.store, id).map_err(|e| e.within("governance: failed to query entity node"))?;
         if validators.contains_key(&node.consensus.id) {
             eligible = true;
             break;

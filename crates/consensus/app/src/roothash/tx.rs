@@ -46,7 +46,7 @@ pub fn execute_tx(ctx: &mut Context<'_>, tx: &Transaction) -> Result<()> {
 ///
 /// Source: go/consensus/tendermint/apps/roothash/transactions.go, `getRuntimeState`.
 pub(super) fn active_runtime_state(ctx: &Context<'_>, id: &Namespace) -> Result<RuntimeState> {
-    let rt_state = state::runtime_state(ctx.store, id)?;
+    let rt_state = state::runtime_state(ctx.store, id).map_err(|e| e.within("roothash: failed to fetch runtime state"))?;
     if rt_state.suspended {
         return Err(ERR_RUNTIME_SUSPENDED.into());
     }

@@ -9,7 +9,10 @@ use oasis_consensus_types::staking::{
 };
 use oasis_primitives::{address::Address, quantity::Quantity};
 
-use super::{emit, state, tx::charge};
+use super::{
+    emit, state,
+    tx::{account, charge},
+};
 use crate::{context::Context, epoch, error::Result};
 
 /// Whether a runtime's message asks for what the parameters do not allow it.
@@ -28,7 +31,7 @@ fn other_account(ctx: &Context<'_>, params: &ConsensusParameters, caller: &Addre
     if params.disable_delegation {
         return Err(ERR_FORBIDDEN.into());
     }
-    state::account(ctx.store, escrow).map(Some)
+    account(ctx.store, escrow).map(Some)
 }
 
 /// Delegates base units of the caller.
@@ -50,7 +53,7 @@ pub(super) fn add_escrow(ctx: &mut Context<'_>, escrow: &Escrow) -> Result<()> {
     if caller.is_reserved() {
         return Err(ERR_FORBIDDEN.into());
     }
-    let mut own = state::account(ctx.store, &caller)?;
+    let mut own = account(ctx.store, &caller)?;
     let mut other = other_account(ctx, &params, &caller, &escrow.account)?;
     let mut delegation = state::delegation(ctx.store, &caller, &escrow.account)?;
     let pool = other.as_mut().map_or(&mut own.escrow.active, |other| &mut other.escrow.active);
@@ -84,7 +87,7 @@ pub(super) fn reclaim_escrow(ctx: &mut Context<'_>, reclaim: &ReclaimEscrow) -> 
     if caller.is_reserved() {
         return Err(ERR_FORBIDDEN.into());
     }
-    let mut own = state::account(ctx.store, &caller)?;
+    let mut own = account(ctx.store, &caller)?;
     let mut other = other_account(ctx, &params, &caller, &reclaim.account)?;
     let mut delegation = state::delegation(ctx.store, &caller, &reclaim.account)?;
     // The original's sum wraps.
@@ -128,7 +131,7 @@ pub(super) fn amend_commission_schedule(ctx: &mut Context<'_>, amend: &AmendComm
     if caller.is_reserved() {
         return Err(ERR_FORBIDDEN.into());
     }
-    let mut account = state::account(ctx.store, &caller)?;
+    let mut account = account(ctx.store, &caller)?;
     account.escrow.commission_schedule.amend_and_prune_and_validate(&amend.amendment, &params.commission_schedule_rules, now)?;
     state::set_account(ctx.store, &caller, &account);
     Ok(())

@@ -4,19 +4,20 @@
 
 use oasis_consensus_types::{
     staking::{
-        Allow, AllowanceChangeEvent, Burn, BurnEvent, ConsensusParameters, ERR_FORBIDDEN, ERR_INSUFFICIENT_BALANCE, ERR_INVALID_ARGUMENT,
-        ERR_TOO_MANY_ALLOWANCES, GAS_OP_ALLOW, GAS_OP_BURN, GAS_OP_TRANSFER, GAS_OP_WITHDRAW, METHOD_ADD_ESCROW, METHOD_ALLOW,
-        METHOD_AMEND_COMMISSION_SCHEDULE, METHOD_BURN, METHOD_RECLAIM_ESCROW, METHOD_TRANSFER, METHOD_WITHDRAW, Transfer, TransferEvent,
-        Withdraw,
+        Account, Allow, AllowanceChangeEvent, Burn, BurnEvent, ConsensusParameters, ERR_FORBIDDEN, ERR_INSUFFICIENT_BALANCE,
+        ERR_INVALID_ARGUMENT, ERR_TOO_MANY_ALLOWANCES, GAS_OP_ALLOW, GAS_OP_BURN, GAS_OP_TRANSFER, GAS_OP_WITHDRAW, METHOD_ADD_ESCROW,
+        METHOD_ALLOW, METHOD_AMEND_COMMISSION_SCHEDULE, METHOD_BURN, METHOD_RECLAIM_ESCROW, METHOD_TRANSFER, METHOD_WITHDRAW, Transfer,
+        TransferEvent, Withdraw,
     },
     transaction::Transaction,
 };
-use oasis_primitives::quantity::Quantity;
+use oasis_primitives::{address::Address, quantity::Quantity};
 
 use super::{emit, escrow_tx, state};
 use crate::{
     context::Context,
     error::{Error, Result},
+    store::Store,
 };
 
 /// Executes a transaction of this app.
@@ -36,6 +37,11 @@ pub fn execute_tx(ctx: &mut Context<'_>, tx: &Transaction) -> Result<()> {
 /// The original's error of a quantity that is too small; it has no code of its own.
 pub(super) fn insufficient() -> Error {
     Error::unknown("insufficient balance")
+}
+
+/// An account. Source: go/consensus/tendermint/apps/staking/transactions.go, whose every operation says so.
+pub(super) fn account(store: &Store, address: &Address) -> Result<Account> {
+    state::account(store, address).map_err(|e| e.within("failed to fetch account"))
 }
 
 /// Reads the parameters and charges an operation's gas.
@@ -60,13 +66,13 @@ pub(super) fn transfer(ctx: &mut Context<'_>, transfer: &Transfer) -> Result<()>
     if from_address.is_reserved() || !params.is_transfer_permitted(&from_address) {
         return Err(ERR_FORBIDDEN.into());
     }
-    let mut from = state::account(ctx.store, &from_address)?;
+    let mut from = account(ctx.store, &from_address)?;
     if from_address == transfer.to {
         if from.general.balance < transfer.amount {
             return Err(ERR_INSUFFICIENT_BALANCE.into());
         }
     } else {
-        let mut to = state::account(ctx.store, &transfer.to)?;
+        let mut to = account(ctx.store, &transfer.to)?;
         if !Quantity::transfer(&mut to.general.balance, &mut from.general.balance, &transfer.amount) {
             return Err(insufficient());
         }
@@ -92,7 +98,7 @@ fn burn(ctx: &mut Context<'_>, burn: &Burn) -> Result<()> {
     if address.is_reserved() {
         return Err(ERR_FORBIDDEN.into());
     }
-    let mut account = state::account(ctx.store, &address)?;
+    let mut account = account(ctx.store, &address)?;
     if !account.general.balance.sub(&burn.amount) {
         return Err(insufficient());
     }
@@ -126,7 +132,7 @@ fn allow(ctx: &mut Context<'_>, allow: &Allow) -> Result<()> {
     if address == allow.beneficiary {
         return Err(ERR_INVALID_ARGUMENT.into());
     }
-    let mut account = state::account(ctx.store, &address)?;
+    let mut account = account(ctx.store, &address)?;
     let allowances = &mut account.general.allowances;
     let mut allowance = allowances.get(&allow.beneficiary).cloned().unwrap_or_default();
     let change = if allow.negative {
@@ -171,7 +177,7 @@ pub(super) fn withdraw(ctx: &mut Context<'_>, withdraw: &Withdraw) -> Result<()>
     if to_address == withdraw.from {
         return Err(ERR_INVALID_ARGUMENT.into());
     }
-    let mut from = state::account(ctx.store, &withdraw.from)?;
+    let mut from = account(ctx.store, &withdraw.from)?;
     let allowances = &mut from.general.allowances;
     let allowance = allowances.get(&to_address).and_then(|allowed| allowed.checked_sub(&withdraw.amount)).ok_or(ERR_FORBIDDEN)?;
     if allowance.is_zero() {
@@ -179,7 +185,7 @@ pub(super) fn withdraw(ctx: &mut Context<'_>, withdraw: &Withdraw) -> Result<()>
     } else {
         allowances.insert(to_address, allowance.clone());
     }
-    let mut to = state::account(ctx.store, &to_address)?;
+    let mut to = account(ctx.store, &to_address)?;
     if !Quantity::transfer(&mut to.general.balance, &mut from.general.balance, &withdraw.amount) {
         return Err(ERR_INSUFFICIENT_BALANCE.into());
     }

@@ -100,9 +100,9 @@ fn check_ascending(what: &str, index: usize, start: EpochTime, previous: Option<
     }
 }
 
-fn check_rate(what: &str, index: usize, rate: &Quantity) -> Result<(), CodedError> {
+fn check_rate(what: &str, index: usize, name: &str, rate: &Quantity) -> Result<(), CodedError> {
     if *rate > Quantity::from(COMMISSION_RATE_DENOMINATOR) {
-        return Err(failed(format!("{what} {index} rate {rate}/{COMMISSION_RATE_DENOMINATOR} over unity")));
+        return Err(failed(format!("{what} step {index} {name} {rate}/{COMMISSION_RATE_DENOMINATOR} over unity")));
     }
     Ok(())
 }
@@ -140,17 +140,20 @@ impl CommissionSchedule {
         for (i, step) in self.rates.iter().enumerate() {
             check_aligned("rate", i, step.start, rules)?;
             check_ascending("rate", i, step.start, previous)?;
-            check_rate("rate step", i, &step.rate)?;
+            check_rate("rate", i, "rate", &step.rate)?;
             previous = Some(step.start);
         }
         let mut previous = None;
         for (i, step) in self.bounds.iter().enumerate() {
             check_aligned("bound", i, step.start, rules)?;
             check_ascending("bound", i, step.start, previous)?;
-            check_rate("bound step minimum", i, &step.rate_min)?;
-            check_rate("bound step maximum", i, &step.rate_max)?;
+            check_rate("bound", i, "minimum rate", &step.rate_min)?;
+            check_rate("bound", i, "maximum rate", &step.rate_max)?;
             if step.rate_max < step.rate_min {
-                return Err(failed(format!("bound step {i} maximum rate {} less than minimum rate {}", step.rate_max, step.rate_min)));
+                return Err(failed(format!(
+                    "bound step {i} maximum rate {}/{COMMISSION_RATE_DENOMINATOR} less than minimum rate {}/{COMMISSION_RATE_DENOMINATOR}",
+                    step.rate_max, step.rate_min
+                )));
             }
             previous = Some(step.start);
         }
@@ -198,9 +201,9 @@ impl CommissionSchedule {
         if self.rates.is_empty() && self.bounds.is_empty() {
             return Ok(());
         }
-        let (mut rates, mut bounds) = (self.rates.iter().peekable(), self.bounds.iter().peekable());
-        let mut rate = rates.next().ok_or_else(|| CodedError::unknown("rates missing"))?;
-        let mut bound = bounds.next().ok_or_else(|| CodedError::unknown("bounds missing"))?;
+        let (mut rates, mut bounds) = (self.rates.iter().enumerate().peekable(), self.bounds.iter().enumerate().peekable());
+        let (mut rate_index, mut rate) = rates.next().ok_or_else(|| CodedError::unknown("rates missing"))?;
+        let (mut bound_index, mut bound) = bounds.next().ok_or_else(|| CodedError::unknown("bounds missing"))?;
         // Steps in force may have started apart, with older ones pruned; future ones must start together.
         if (rate.start > now || bound.start > now) && rate.start != bound.start {
             return Err(failed(format!(
@@ -208,26 +211,33 @@ impl CommissionSchedule {
                 rate.start, bound.start
             )));
         }
+        let mut at = rate.start.max(bound.start).max(now);
         loop {
-            if rate.rate < bound.rate_min || rate.rate > bound.rate_max {
+            let outside = if rate.rate < bound.rate_min {
+                Some(("less than minimum", &bound.rate_min))
+            } else {
+                (rate.rate > bound.rate_max).then_some(("greater than maximum", &bound.rate_max))
+            };
+            if let Some((how, limit)) = outside {
+                let whole = COMMISSION_RATE_DENOMINATOR;
                 return Err(failed(format!(
-                    "rate {} from step of epoch {} outside {} to {} from bound step of epoch {}",
-                    rate.rate, rate.start, bound.rate_min, bound.rate_max, bound.start
+                    "rate {}/{whole} from rate step {rate_index} {how} rate {limit}/{whole} from bound step {bound_index} at epoch {at}",
+                    rate.rate
                 )));
             }
-            let next_rate = rates.peek().map(|s| s.start);
-            let next_bound = bounds.peek().map(|s| s.start);
+            let next_rate = rates.peek().map(|(_, s)| s.start);
+            let next_bound = bounds.peek().map(|(_, s)| s.start);
             let (step_rate, step_bound) = match (next_rate, next_bound) {
                 (None, None) => return Ok(()),
                 (Some(_), None) => (true, false),
                 (None, Some(_)) => (false, true),
                 (Some(r), Some(b)) => (r <= b, b <= r),
             };
-            if step_rate {
-                rate = rates.next().unwrap_or(rate);
+            if let Some((index, next)) = rates.next_if(|_| step_rate) {
+                (rate_index, rate, at) = (index, next, next.start);
             }
-            if step_bound {
-                bound = bounds.next().unwrap_or(bound);
+            if let Some((index, next)) = bounds.next_if(|_| step_bound) {
+                (bound_index, bound, at) = (index, next, next.start);
             }
         }
     }
@@ -239,7 +249,7 @@ impl CommissionSchedule {
         self.validate_complexity(rules)?;
         self.validate_nondegenerate(rules)?;
         self.prune(now);
-        self.validate_within_bound(now)
+        self.validate_within_bound(now).map_err(|e| e.within("after pruning"))
     }
 
     /// Applies an amendment and drops past steps; after a failure the schedule may be changed already.
@@ -251,13 +261,14 @@ impl CommissionSchedule {
         rules: &CommissionScheduleRules,
         now: EpochTime,
     ) -> Result<(), CodedError> {
-        amendment.validate_complexity(rules)?;
-        amendment.validate_nondegenerate(rules)?;
-        amendment.validate_amendment_acceptable(rules, now, self.bounds.is_empty())?;
+        amendment
+            .validate_complexity(rules)
+            .and_then(|()| amendment.validate_nondegenerate(rules))
+            .and_then(|()| amendment.validate_amendment_acceptable(rules, now, self.bounds.is_empty()))
+            .map_err(|e| e.within("amendment"))?;
         self.prune(now);
         self.amend(amendment);
-        self.validate_complexity(rules)?;
-        self.validate_within_bound(now)
+        self.validate_complexity(rules).and_then(|()| self.validate_within_bound(now)).map_err(|e| e.within("after pruning and amending"))
     }
 
     /// The rate in force; none where no step has started.

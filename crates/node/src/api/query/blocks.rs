@@ -1,0 +1,52 @@
+//! Blocks by height, and the words of the original where there are none.
+//!
+//! Source: go/consensus/tendermint/full/common.go; tendermint `rpc/core/{env,blocks}.go`.
+
+use oasis_consensus_engine::proto::{self, AbciResponses};
+use oasis_consensus_types::consensus::ERR_NO_COMMITTED_BLOCKS;
+use prost::Message;
+
+use super::{Source, coded, unknown, wrapped};
+use crate::grpc::ApiError;
+
+/// The height that is meant: 0 stands for the last whose state is there. Source: `heightToTendermintHeight`.
+pub(super) fn height(source: &dyn Source, height: i64) -> Result<i64, ApiError> {
+    match (height, source.last_height()) {
+        (0, 0) => Err(coded(ERR_NO_COMMITTED_BLOCKS)),
+        (0, last) => Ok(last),
+        _ => Ok(height),
+    }
+}
+
+/// Refuses heights without a block. Source: tendermint `rpc/core/env.go`, `getHeight`.
+pub(super) fn check(source: &dyn Source, height: i64) -> Result<(), ApiError> {
+    let (base, last) = source.blocks().range();
+    if height <= 0 {
+        return Err(unknown(format_args!("height must be greater than 0, but got {height}")));
+    }
+    if height > last {
+        return Err(unknown(format_args!("height {height} must be less than or equal to the current blockchain height {last}")));
+    }
+    if height < base {
+        return Err(unknown(format_args!("height {height} is not available, lowest height is {base}")));
+    }
+    Ok(())
+}
+
+/// A block; [`ERR_NO_COMMITTED_BLOCKS`] where there is none. Source: `GetTendermintBlock`.
+pub(super) fn required(source: &dyn Source, wanted: i64) -> Result<proto::Block, ApiError> {
+    let height = height(source, wanted)?;
+    check(source, height).map_err(|e| wrapped("tendermint: block query failed", e))?;
+    let encoded = source.blocks().block(height).map_err(unknown)?.ok_or_else(|| coded(ERR_NO_COMMITTED_BLOCKS))?;
+    proto::Block::decode(encoded.as_slice()).map_err(unknown)
+}
+
+/// What the state machine answered to a block, with its height. Source: `GetBlockResults`.
+pub(super) fn results(source: &dyn Source, wanted: i64) -> Result<(i64, AbciResponses), ApiError> {
+    let height = height(source, wanted)?;
+    let failed = |e| wrapped("tendermint: block results query failed", e);
+    check(source, height).map_err(failed)?;
+    let missing = || failed(unknown(format_args!("could not find results for height #{height}")));
+    let results = source.blocks().responses(height).map_err(unknown)?.ok_or_else(missing)?;
+    Ok((height, results))
+}

@@ -1,0 +1,81 @@
+//! Blocks for those who verify them, and proofs of the state.
+//!
+//! Source: go/consensus/api/grpc.go; go/consensus/tendermint/full/light.go.
+
+use oasis_consensus_app::executor::KEY_PARAMETERS;
+use oasis_consensus_engine::proto;
+use oasis_consensus_types::consensus::{ERR_VERSION_NOT_FOUND, Parameters};
+use oasis_mkvs::{
+    Root, Tree,
+    proof::{GetPrefixesRequest, GetRequest, IterateRequest, ProofResponse},
+};
+use oasis_primitives::cbor::{self, RawCbor};
+use prost::Message;
+
+use super::{Answer, Source, app_error, blocks, coded, ok, read, state, unknown, wrapped};
+use crate::{
+    api::light::{LightBlock, ParametersMessage},
+    grpc::ApiError,
+};
+
+pub(super) const METHODS: &[&str] = &["GetLightBlock", "GetParameters", "StateSyncGet", "StateSyncGetPrefixes", "StateSyncIterate"];
+
+pub(super) fn answer(source: &dyn Source, method: &str, request: &[u8]) -> Option<Answer> {
+    Some(match method {
+        "GetLightBlock" => read(request).and_then(|height| light_block(source, height)),
+        "GetParameters" => read(request).and_then(|height| parameters(source, height)),
+        "StateSyncGet" => read(request).and_then(|request: GetRequest| proof(source, &request.tree.root, |tree| tree.sync_get(&request))),
+        "StateSyncGetPrefixes" => {
+            read(request).and_then(|request: GetPrefixesRequest| proof(source, &request.tree.root, |tree| tree.sync_get_prefixes(&request)))
+        }
+        "StateSyncIterate" => {
+            read(request).and_then(|request: IterateRequest| proof(source, &request.tree.root, |tree| tree.sync_iterate(&request)))
+        }
+        _ => return None,
+    })
+}
+
+/// The validators are known of two heights more than the blocks. Source: `GetLightBlock`; tendermint `rpc/core/blocks.go`, `Commit`.
+fn light_block(source: &dyn Source, wanted: i64) -> Answer {
+    let height = blocks::height(source, wanted)?;
+    let stored = source.blocks();
+    let set = stored.validators(height).map_err(unknown)?.ok_or_else(|| coded(ERR_VERSION_NOT_FOUND))?;
+    let header = match blocks::check(source, height) {
+        Ok(()) => stored.header(height).map_err(unknown)?,
+        Err(_) => None,
+    };
+    let signed_header = match header {
+        Some(header) => {
+            let last = stored.range().1;
+            let commit = if height == last { stored.seen_commit(height) } else { stored.commit(height) };
+            Some(proto::SignedHeader { header: Some(header), commit: commit.map_err(unknown)? })
+        }
+        None => None,
+    };
+    let block = proto::LightBlock { signed_header, validator_set: Some(set.to_message()) };
+    ok(&LightBlock { height, meta: block.encode_to_vec() })
+}
+
+/// Source: `GetParameters`; tendermint `state/store.go`, `LoadConsensusParams`.
+fn parameters(source: &dyn Source, wanted: i64) -> Answer {
+    let height = blocks::height(source, wanted)?;
+    let missing = || {
+        let text = format!(
+            "{}: tendermint: consensus params query failed: could not find consensus params for height #{height}: value retrieved from db is empty",
+            ERR_VERSION_NOT_FOUND.text
+        );
+        ApiError { message: text, ..coded(ERR_VERSION_NOT_FOUND) }
+    };
+    let params = source.blocks().params(height).map_err(unknown)?.ok_or_else(missing)?;
+    let state = state(source, wanted).map_err(|e| wrapped("tendermint: failed to initialize core consensus state", app_error(e)))?;
+    let parameters: Option<Parameters> = state.get_cbor(KEY_PARAMETERS).map_err(app_error)?;
+    let parameters = parameters.ok_or_else(|| unknown("tendermint: failed to fetch core consensus parameters"))?;
+    ok(&ParametersMessage { height, parameters: RawCbor(cbor::to_vec(&parameters)), meta: params.encode_to_vec() })
+}
+
+/// Source: go/storage/mkvs/db/api/api.go, `ErrRootNotFound`, `ErrNodeNotFound`.
+fn proof<E: std::fmt::Display>(source: &dyn Source, root: &Root, prove: impl FnOnce(&Tree) -> Result<ProofResponse, E>) -> Answer {
+    let tree = source.tree(root).map_err(app_error)?;
+    let missing = || ApiError { module: "storage/mkvs/db".into(), code: 8, ..unknown("mkvs: root not found") };
+    ok(&prove(&tree.ok_or_else(missing)?).map_err(unknown)?)
+}
