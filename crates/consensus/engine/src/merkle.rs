@@ -175,5 +175,7 @@ mod tests {
         assert_eq!(hex(root([[]; 0])), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         assert_eq!(hex(leaf_hash(b"")), "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
         assert_eq!(hex(leaf_hash(b"L123456")), "395aa064aa4c29f7010acfe3f25db9485bbd4b91897b6ad7ad547639252b4d56");
+        let node = Sha256::new().chain_update([1]).chain_update("N123").chain_update("N456").finalize();
+        assert_eq!(hex(node.into()), "aa217fe888e47007fa15edab33c2b492a722cb106c64667fc2b044444de66bbb");
     }
 }

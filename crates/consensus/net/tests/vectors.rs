@@ -6,9 +6,10 @@ use oasis_consensus_net::{
     Exchange, MAX_NODE_INFO, NetAddress, NodeInfo, PeerAddress, PeerId,
     mux::{Packet, max_packet_size},
     secret::{Handshake, HandshakeError, Opener, Progress, SEALED_FRAME, Sealer, SessionKeys},
-    wire::{BytesValue, put_delimited, take_delimited},
+    wire::{BytesValue, NetAddressMessage, PexAddrs, PexMessage, PexSum, put_delimited, take_delimited},
 };
 use oasis_primitives::signature::{MemorySigner, Signer};
+use prost::Message;
 use serde_json::Value;
 
 fn each(name: &str, mut test: impl FnMut(&Value) -> Result<()>) -> Result<()> {
@@ -121,6 +122,25 @@ fn packets_are_those_of_the_vectors() -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// Source: tendermint `p2p/conn/connection_test.go`, `TestConnVectors`; `p2p/pex/pex_reactor_test.go`, `TestPexVectors`.
+#[test]
+fn messages_are_written_as_in_the_published_vectors() {
+    let written = |packet: Packet| {
+        let mut out = BytesMut::new();
+        packet.put(&mut out);
+        hex::encode(take_delimited(&mut out, max_packet_size(1024)).unwrap().unwrap())
+    };
+    assert_eq!(written(Packet::Ping), "0a00");
+    assert_eq!(written(Packet::Pong), "1200");
+    let piece = Packet::Piece { channel: 1, last: false, data: Bytes::from_static(b"data transmitted over the wire") };
+    assert_eq!(written(piece), "1a2208011a1e64617461207472616e736d6974746564206f766572207468652077697265");
+    assert_eq!(hex::encode(Exchange::Request.encode()), "0a00");
+    // An address of a peer without a proper name.
+    let address = NetAddressMessage { id: "1".into(), ip: "127.0.0.1".into(), port: 9090 };
+    let message = PexMessage { sum: Some(PexSum::Addrs(PexAddrs { addrs: vec![address] })) };
+    assert_eq!(hex::encode(message.encode_to_vec()), "12130a110a013112093132372e302e302e31188247");
 }
 
 fn node_info(recorded: Vec<u8>) -> Result<Result<NodeInfo, String>> {

@@ -40,13 +40,6 @@ fn what_is_written_is_read_again() {
 }
 
 #[test]
-fn a_step_is_written_as_the_original_writes_it() {
-    let message = NewRoundStepMessage { height: 1, round: 1, step: 1, seconds_since_start_time: 1, last_commit_round: 1 };
-    // Source: tendermint `consensus/msgs_test.go`, `TestConsMsgsVectors`.
-    assert_eq!(hex::encode(ConsensusMessage::NewRoundStep(message).to_bytes()), "0a0a08011001180120012801");
-}
-
-#[test]
 fn unknown_fields_pass_and_unknown_kinds_do_not() {
     let mut bytes = ConsensusMessage::HasVote(HasVoteMessage { height: 1, round: 2, r#type: 2, index: 3 }).to_bytes();
     bytes.extend([0xa0, 0x06, 0x01]);

@@ -9,4 +9,5 @@ mod light;
 mod merkle_trees;
 mod proposers;
 mod published;
+mod published_messages;
 mod signing;

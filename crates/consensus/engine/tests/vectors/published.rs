@@ -1,16 +1,10 @@
 //! Tendermint's own published values, as they stand in its tests.
 
 use oasis_consensus_engine::{
-    ValidatorSet, VoteContent, merkle,
-    proto::{BlockId, Consensus, Header, Part, PartSetHeader, Proof, Proposal, SignedMsgType, Timestamp, Validator, Vote},
-    rounds::RoundMessage,
-    wal::WalRecord,
+    ValidatorSet, VoteContent, max_data_bytes, merkle,
+    proto::{BlockId, Consensus, Header, PartSetHeader, Proposal, SignedMsgType, Timestamp, Validator, Vote},
 };
 use prost::Message;
-
-fn bytes(hex_text: &str) -> Vec<u8> {
-    hex::decode(hex_text).unwrap()
-}
 
 /// Source: tendermint `types/vote_test.go`, `TestVoteSignBytesTestVectors`.
 #[test]
@@ -93,6 +87,23 @@ fn proposers(validators: &[(&[u8], i64)], count: usize) -> Vec<Vec<u8>> {
     out
 }
 
+/// Source: tendermint `types/block_test.go`, `TestBlockMaxDataBytes`, `TestBlockMaxDataBytesNoEvidence`.
+#[test]
+fn the_room_for_transactions_is_that_of_the_vectors() {
+    let cases = [
+        (-10, 0, 1, None),
+        (10, 0, 1, None),
+        (841, 0, 1, None),
+        (842, 0, 1, Some(0)),
+        (843, 0, 1, Some(1)),
+        (954, 0, 2, Some(1)),
+        (1053, 100, 2, Some(0)),
+    ];
+    for (max_bytes, evidence_bytes, validators, expected) in cases {
+        assert_eq!(max_data_bytes(max_bytes, evidence_bytes, validators), expected, "{max_bytes}");
+    }
+}
+
 /// Source: tendermint `types/validator_set_test.go`, `TestProposerSelection1`.
 #[test]
 fn proposers_come_in_the_order_of_the_vectors() {
@@ -117,60 +128,6 @@ fn proposers_of_equal_and_unequal_power_come_as_the_vectors_say() {
     assert_eq!(places([100, 100, 401], 3), [2, 2, 0]);
     let counts = |places: Vec<u8>| [0, 1, 2].map(|i| places.iter().filter(|p| **p == i).count());
     assert_eq!(counts(places([4, 5, 3], 120)), [40, 50, 30]);
-}
-
-/// Source: tendermint `consensus/msgs_test.go`, `TestConsMsgsVectors`: proposal, part and vote, which stand in the log too.
-#[test]
-fn messages_in_the_log_are_those_of_the_vectors() {
-    let text = b"add_more_exclamation_marks_code-".to_vec();
-    let block_id = BlockId { hash: text.clone(), part_set_header: PartSetHeader { total: 1, hash: text.clone() } };
-    let timestamp = Timestamp { seconds: 1_535_630_400, nanos: 0 };
-    let proposal = Proposal {
-        r#type: 32,
-        height: 1,
-        round: 1,
-        pol_round: 1,
-        block_id: block_id.clone(),
-        timestamp,
-        signature: b"add_more_exclamation".to_vec(),
-    };
-    let proof = Proof { total: 1, index: 1, leaf_hash: text, aunts: Vec::new() };
-    let part = Part { index: 1, bytes: b"test".to_vec(), proof };
-    let vote = Vote {
-        r#type: 2,
-        height: 1,
-        block_id,
-        timestamp,
-        validator_address: b"add_more_exclamation".to_vec(),
-        validator_index: 1,
-        ..Default::default()
-    };
-    let cases = [
-        (
-            RoundMessage::Proposal(proposal),
-            "1a720a7008201001180120012a480a206164645f6d6f72655f6578636c616d6174696f6e5f6d61726b735f636f64652d1224080112206164645f6d6f72655f6578636c616d6174696f6e5f6d61726b735f636f64652d320608c0b89fdc053a146164645f6d6f72655f6578636c616d6174696f6e",
-        ),
-        (
-            RoundMessage::BlockPart { height: 1, round: 1, part },
-            "2a36080110011a3008011204746573741a26080110011a206164645f6d6f72655f6578636c616d6174696f6e5f6d61726b735f636f64652d",
-        ),
-        (
-            RoundMessage::Vote(vote),
-            "32700a6e0802100122480a206164645f6d6f72655f6578636c616d6174696f6e5f6d61726b735f636f64652d1224080112206164645f6d6f72655f6578636c616d6174696f6e5f6d61726b735f636f64652d2a0608c0b89fdc0532146164645f6d6f72655f6578636c616d6174696f6e3801",
-        ),
-    ];
-    for (msg, expected) in cases {
-        let record = WalRecord::Message { from: None, msg }.encode(Timestamp::default());
-        // Time, then the message with the record's kind, then the message itself.
-        let expected = bytes(expected);
-        let mut info = vec![0x0a, expected.len() as u8];
-        info.extend_from_slice(&expected);
-        let mut whole = vec![0x12, info.len() as u8];
-        whole.extend_from_slice(&info);
-        let mut all = vec![0x0a, 0x00, 0x12, whole.len() as u8];
-        all.extend_from_slice(&whole);
-        assert_eq!(hex::encode(record), hex::encode(all));
-    }
 }
 
 #[test]
