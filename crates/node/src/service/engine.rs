@@ -237,6 +237,8 @@ pub async fn drive(
                     engine.net_event(event)?;
                 }
             }
+            // A timer that is due already is not slept for: the runtime's sleep takes a millisecond at least.
+            () = tokio::task::yield_now(), if until <= Instant::now() => {}
             () = tokio::time::sleep_until(until.into()) => {}
         }
     }

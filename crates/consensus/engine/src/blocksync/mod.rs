@@ -169,6 +169,8 @@ pub struct BlockSync {
     applying: bool,
     synced: u64,
     done: bool,
+    /// Answers to an earlier run's requests may still come.
+    again: bool,
 }
 
 impl BlockSync {
@@ -190,7 +192,23 @@ impl BlockSync {
             applying: false,
             synced: 0,
             done: false,
+            again: false,
         }
+    }
+
+    /// Begins once more in the same process: what an earlier run asked for, and had verified, is not taken for this one's.
+    ///
+    /// `run` must be another one each time, and not 0.
+    pub fn again(config: Config, state: ChainState, now: Timestamp, run: u64) -> Self {
+        let mut sync = Self::new(config, state, now);
+        sync.pipeline.number_from(run);
+        sync.again = true;
+        sync
+    }
+
+    /// Blocks that are proven and wait, beside the one that was given out.
+    pub fn proven(&self) -> usize {
+        self.pipeline.proven()
     }
 
     /// The state after the last applied block.
@@ -284,6 +302,9 @@ impl BlockSync {
         }
         let asked = self.peers.get_mut(&id).is_some_and(|p| p.deliver(now, height, encoded.len(), &self.config));
         if !asked {
+            if self.again {
+                return;
+            }
             return self.fault(id, format!("sent block {height}, which nobody asked for"), true, out);
         }
         self.pool.put(Held { block, encoded, from: id }, self.pipeline.next_to_check());

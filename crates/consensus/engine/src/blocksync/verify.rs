@@ -112,6 +112,16 @@ impl Pipeline {
         }
     }
 
+    /// Numbers the batches of a run so that no other run has them.
+    pub fn number_from(&mut self, run: u64) {
+        self.last_id = run << 32;
+    }
+
+    /// Blocks that are proven and not given out.
+    pub fn proven(&self) -> usize {
+        self.proven.len()
+    }
+
     /// First height that is not proven.
     pub fn proven_to(&self) -> i64 {
         self.proven_to

@@ -30,7 +30,7 @@ impl Node {
             rounds = rounds.with_last_header_app_hash(header.app_hash);
         }
         self.rounds = Some(rounds);
-        self.block_sync = None;
+        self.end_resync(now);
         self.set_mode(Mode::Consensus);
         let own_messages = self.read_log(now, last, read_log)?;
         let Some(rounds) = &mut self.rounds else { return Ok(()) };

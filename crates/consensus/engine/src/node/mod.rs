@@ -10,6 +10,7 @@ mod consensus;
 mod execution;
 mod handshake;
 mod peers;
+mod resync;
 mod sync;
 mod types;
 
@@ -62,6 +63,8 @@ pub struct Node {
     snapshots: SnapshotServer,
     /// The next block of block sync, which waits for its turn.
     proven: Option<Box<ProvenBlock>>,
+    /// Whether it goes back to block sync.
+    resync: resync::Resync,
     peers: BTreeSet<PeerId>,
     /// What the timer of the rounds is set for.
     timeout: Option<TimeoutInfo>,
@@ -146,6 +149,7 @@ impl Node {
             server: BlockServer::default(),
             snapshots: SnapshotServer::default(),
             proven: None,
+            resync: resync::Resync::default(),
             peers: BTreeSet::new(),
             timeout: None,
             forward_set: false,

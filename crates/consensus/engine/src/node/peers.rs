@@ -117,6 +117,7 @@ impl Node {
                 self.gossip.respond(&view(rounds), self.ports.store.as_ref(), now, peer, &mut self.outbox)?;
             }
             self.send_pools(peer);
+            self.notice_lag(now)?;
         }
         Ok(())
     }

@@ -17,8 +17,13 @@ use crate::{
 impl Node {
     /// Begins to fetch blocks. Source: tendermint `blockchain/v0/reactor.go`, `BlockchainReactor.OnStart`, `SwitchToFastSync`.
     pub(super) fn start_block_sync(&mut self, now: Timestamp) -> Result<(), Fatal> {
-        self.block_sync = Some(BlockSync::new(self.config.block_sync.clone(), self.state.clone(), now));
         self.set_mode(Mode::BlockSync);
+        let sync = BlockSync::new(self.config.block_sync.clone(), self.state.clone(), now);
+        self.begin_fetching(now, sync)
+    }
+
+    pub(super) fn begin_fetching(&mut self, now: Timestamp, sync: BlockSync) -> Result<(), Fatal> {
+        self.block_sync = Some(sync);
         self.effects.push(Effect::SetTimer { id: TimerId::BlockSync, after: blocksync::TICK });
         for peer in self.peers.clone() {
             self.block_sync_input(now, blocksync::Input::Connected(peer))?;
@@ -31,7 +36,8 @@ impl Node {
             return Ok(());
         }
         self.effects.push(Effect::SetTimer { id: TimerId::BlockSync, after: blocksync::TICK });
-        self.block_sync_input(now, blocksync::Input::Tick)
+        self.block_sync_input(now, blocksync::Input::Tick)?;
+        self.watch_resync(now)
     }
 
     /// Tells block sync something and carries out all that follows.
@@ -48,9 +54,13 @@ impl Node {
                     blocksync::Effect::Apply(proven) => {
                         // One at a time, so that messages are not left lying for long.
                         self.proven = Some(proven);
-                        self.effects.push(Effect::SetTimer { id: TimerId::Apply, after: 0 });
+                        if !self.is_probing() {
+                            self.effects.push(Effect::SetTimer { id: TimerId::Apply, after: 0 });
+                        }
                     }
+                    blocksync::Effect::CaughtUp { .. } if self.is_probing() => self.end_resync(now),
                     blocksync::Effect::CaughtUp { synced, .. } => self.start_consensus(now, synced == 0)?,
+                    blocksync::Effect::Progress(_) if self.is_probing() => {}
                     blocksync::Effect::Progress(progress) => self.event(NodeEvent::BlockSync(progress)),
                 }
             }
@@ -60,6 +70,9 @@ impl Node {
 
     /// Keeps and executes the next block. Source: tendermint `blockchain/v0/reactor.go`, `BlockchainReactor.poolRoutine`.
     pub(super) fn apply_proven(&mut self, now: Timestamp) -> Result<(), Fatal> {
+        if self.is_probing() {
+            return Ok(());
+        }
         let Some(proven) = self.proven.take() else { return Ok(()) };
         let ProvenBlock { block, encoded, commit, last_commit_verified } = *proven;
         self.ports.store.save_fetched(&block, &encoded, &commit)?;

@@ -314,6 +314,8 @@ pub(crate) struct Network {
     /// Bytes sent to peers that are none of the nodes and take nothing.
     pub(crate) to_strangers: usize,
     pub(crate) power_failures: usize,
+    /// Nodes that consensus does not reach: of its messages only where others stand.
+    pub(crate) deaf: BTreeSet<usize>,
     /// How far apart nodes are at most that are connected.
     pub(crate) reach: usize,
     pub(crate) config: NodeConfig,
@@ -341,6 +343,7 @@ impl Network {
             fired: BTreeMap::new(),
             to_strangers: 0,
             power_failures: 0,
+            deaf: BTreeSet::new(),
             reach: usize::MAX,
             config: NodeConfig { rounds, sync_blocks: false, ..Default::default() },
             keys,
@@ -413,6 +416,9 @@ impl Network {
                     // In order on each connection.
                     let to = usize::from(to.0[0]);
                     let bytes = bytes.to_vec();
+                    if self.deaf.contains(&to) && [ChannelId::DATA, ChannelId::VOTE, ChannelId::VOTE_SET_BITS].contains(&channel) {
+                        continue;
+                    }
                     self.at(5 * MS, to, What::Input(Input::Message { peer: peer(node), channel, bytes }));
                 }
                 Effect::SetTimer { id, after } => {

@@ -92,6 +92,54 @@ fn a_new_node_syncs_blocks_then_follows() {
 }
 
 #[test]
+fn a_node_that_falls_far_behind_goes_back_to_block_sync() {
+    let mut net = Network::new(4, 4);
+    net.config.sync_blocks = true;
+    net.config.verify_elsewhere = true;
+    (0..4).for_each(|i| net.start(i));
+    net.reaches(3, 60_000 * MS);
+    let mode = |n: &Network| n.nodes[3].as_ref().unwrap().mode();
+    for _ in 0..3 {
+        net.deaf.insert(3);
+        let height = net.height(3);
+        assert!(net.run(60_000 * MS, |n| mode(n) == Mode::BlockSync));
+        assert!(net.height(0) > height + 20 && net.height(3) == height);
+        assert!(net.run(20_000 * MS, |n| mode(n) == Mode::Consensus));
+        assert!(net.height(3) + 5 > net.height(0));
+        net.deaf.clear();
+        let height = net.height(0);
+        net.reaches(height + 5, 20_000 * MS);
+    }
+    assert_eq!(net.dropped, []);
+    // It votes again: three of four go on without another.
+    net.crash(0);
+    let height = net.height(1);
+    net.run(60_000 * MS, |n| n.height(3) >= height + 5);
+    assert!(net.height(3) >= height + 5);
+}
+
+#[test]
+fn a_peer_that_only_boasts_of_its_height_keeps_nobody_from_consensus() {
+    let mut net = Network::new(4, 4);
+    net.config.sync_blocks = true;
+    (0..4).for_each(|i| net.start(i));
+    net.reaches(3, 60_000 * MS);
+    let stranger = PeerId([100; 20]);
+    net.give(0, Input::Connected { peer: stranger, outbound: false, persistent: false });
+    for round in 0..200 {
+        let step = NewRoundStepMessage { height: 1_000_000, round, step: 1, ..Default::default() };
+        let bytes = ConsensusMessage::NewRoundStep(step).to_bytes();
+        net.give(0, Input::Message { peer: stranger, channel: ChannelId::STATE, bytes });
+        let status = BlockSyncMessage::StatusResponse(crate::messages::StatusResponse { height: 1_000_000, base: 1 });
+        net.give(0, Input::Message { peer: stranger, channel: ChannelId::BLOCKCHAIN, bytes: status.to_bytes() });
+        net.run(300 * MS, |_| false);
+        assert_eq!(net.nodes[0].as_ref().unwrap().mode(), Mode::Consensus);
+    }
+    assert!(net.height(0) > 200, "{}", net.height(0));
+    assert!(net.to_strangers > 0);
+}
+
+#[test]
 fn a_fresh_network_begins_by_block_sync() {
     let mut net = Network::new(4, 4);
     net.config.sync_blocks = true;
