@@ -18,6 +18,8 @@ usage: ./x COMMAND [ARGUMENTS]
   test            every test, and whether every vector file was opened
   ci              what CI runs: format, lints, docs, tests, the repository's own checks
   bench [NAME]    benchmarks
+  bench net [--go PATH] [--json]
+                  networks of processes, beside those of the original's program where its path is given; --help for more
   fuzz [SECONDS [TARGET…]]
                   each fuzz target, or those named, for some seconds; installs the nightly toolchain and cargo-fuzz
   sim [OPTION…]   whole networks on virtual time under faults, by seed: --seeds N, --first-seed S, --help for more
@@ -41,6 +43,7 @@ fn run(args: &[String]) -> Result<()> {
         Some("replay") => replay(rest),
         Some("test") => vectors::test_all(rest),
         Some("ci") => ci(),
+        Some("bench") if rest.first().is_some_and(|name| name == "net") => bench_net(rest.get(1..).unwrap_or_default()),
         Some("bench") => cargo(
             ["bench", "--workspace", "--bench", "*"]
                 .into_iter()
@@ -66,6 +69,15 @@ fn replay(args: &[String]) -> Result<()> {
         _ if !named => command.extend(["--chain", DEFAULT_CHAIN]),
         _ => {}
     }
+    cargo(command.into_iter().map(str::to_owned).chain(args.iter().cloned()))
+}
+
+/// Networks of processes: of the program as it is released.
+fn bench_net(args: &[String]) -> Result<()> {
+    cargo(["build", "--release", "-p", "oasis-node"])?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let ours = target.join("release/oasis-node").display().to_string();
+    let command = ["run", "--quiet", "--release", "-p", "oasis-node", "--example", "bench-net", "--", "--ours", &ours];
     cargo(command.into_iter().map(str::to_owned).chain(args.iter().cloned()))
 }
 

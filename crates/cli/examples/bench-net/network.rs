@@ -1,0 +1,355 @@
+//! Directories and processes of a network.
+
+use std::{
+    fs::{self, File},
+    io::{Read, Seek, SeekFrom},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use oasis_consensus_engine::address_of;
+use oasis_consensus_types::{
+    entity::Entity,
+    genesis::network::{Network as Genesis, Validator},
+    node::Address,
+};
+use oasis_node_service::{
+    files::make_private_directory,
+    identity::{Identity, entropy},
+};
+use oasis_primitives::{
+    json::ToJson,
+    signature::{MemorySigner, Signer},
+};
+use serde_json::{Value, json};
+
+/// How often a log is looked at.
+const POLL: Duration = Duration::from_millis(5);
+/// How long a process may take to stop.
+const STOP_TIME: Duration = Duration::from_secs(20);
+
+/// A program.
+#[derive(Clone, Debug)]
+pub struct Kind {
+    /// What it is called in tables.
+    pub name: &'static str,
+    program: PathBuf,
+    /// What its log says of a block that was executed and committed.
+    committed: &'static str,
+}
+
+impl Kind {
+    /// Ours.
+    pub fn ours(program: &Path) -> Result<Self> {
+        Ok(Self { name: "ours", program: found(program)?, committed: r#""msg":"block executed""# })
+    }
+
+    /// The original's.
+    pub fn go(program: &Path) -> Result<Self> {
+        Ok(Self { name: "Go", program: found(program)?, committed: r#""msg":"committed state""# })
+    }
+}
+
+fn found(program: &Path) -> Result<PathBuf> {
+    program.canonicalize().with_context(|| format!("program {}", program.display()))
+}
+
+/// Every process that was started and is not yet stopped; none starts once they were ended.
+#[derive(Clone, Default)]
+pub struct Processes(Arc<Mutex<(Vec<Child>, bool)>>);
+
+impl Processes {
+    fn spawn(&self, command: &mut Command) -> Result<u32> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.1 {
+            bail!("stopped");
+        }
+        let child = command.spawn()?;
+        let id = child.id();
+        all.0.push(child);
+        Ok(id)
+    }
+
+    fn has_ended(&self, id: u32) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let child = all.0.iter_mut().find(|c| c.id() == id);
+        child.is_none_or(|c| !matches!(c.try_wait(), Ok(None)))
+    }
+
+    fn kill(&self, id: u32) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = all.0.iter().position(|c| c.id() == id) {
+            let mut child = all.0.swap_remove(at);
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Kills all of them.
+    pub fn end(&self) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.1 = true;
+        for mut child in all.0.drain(..) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// What a network is to be like.
+pub struct Spec {
+    /// Validators, first in the order of nodes.
+    pub validators: usize,
+    /// Nodes that only follow.
+    pub followers: usize,
+    /// Milliseconds from a block to the next proposal.
+    pub timeout_commit: u64,
+    /// No pause where all have voted.
+    pub skip_timeout_commit: bool,
+    /// Blocks of an epoch.
+    pub epoch_interval: u64,
+    /// Whether validators register anew in each epoch, as they do in practice.
+    pub register: bool,
+}
+
+/// A network in a directory.
+pub struct Network {
+    dir: PathBuf,
+    nodes: Vec<Place>,
+}
+
+struct Place {
+    id: String,
+    port: u16,
+    entity: Option<PathBuf>,
+    validator: bool,
+}
+
+/// The last epoch of the first registration.
+const EXPIRATION: u64 = 1_000_000;
+
+impl Network {
+    /// Makes keys and a genesis document. Nothing runs yet.
+    pub fn new(dir: PathBuf, spec: &Spec) -> Result<Self> {
+        make_private_directory(&dir)?;
+        let count = spec.validators + spec.followers;
+        let ports = free_ports(count)?;
+        let mut places = Vec::new();
+        let mut validators = Vec::new();
+        for (number, port) in ports.into_iter().enumerate() {
+            let datadir = dir.join(format!("node{number}"));
+            make_private_directory(&datadir)?;
+            let keys = Identity::load_or_generate(&datadir)?;
+            let validator = number < spec.validators;
+            let mut entity = None;
+            let id = hex::encode(address_of(&keys.p2p.public_key().0));
+            if validator {
+                let mut seed = [0; 32];
+                entropy(&mut seed);
+                let owner = MemorySigner::from_seed(&seed);
+                let descriptor = Entity { v: 2, id: owner.public_key(), nodes: vec![keys.node.public_key()] };
+                let path = dir.join(format!("entity{number}.json"));
+                fs::write(&path, descriptor.to_json().to_string())?;
+                entity = spec.register.then_some(path);
+                validators.push((owner, keys, port));
+            }
+            places.push(Place { id, port, entity, validator });
+        }
+        let address = |port: &u16| Address::from_text(&format!("127.0.0.1:{port}")).map_err(|e| anyhow::anyhow!("{e:?}"));
+        let validators = validators.iter().map(|(owner, keys, port)| {
+            Ok(Validator {
+                entity: owner,
+                node: &*keys.node,
+                p2p: &*keys.p2p,
+                consensus: &*keys.consensus,
+                tls: keys.tls.signer(),
+                beacon: keys.beacon.point(),
+                address: address(port)?,
+            })
+        });
+        let genesis = Genesis {
+            chain_id: "bench-net",
+            genesis_time: "2021-06-01T12:00:00Z",
+            epoch_interval: spec.epoch_interval,
+            timeout_commit: spec.timeout_commit,
+            skip_timeout_commit: spec.skip_timeout_commit,
+            expiration: EXPIRATION,
+            checkpoint_interval: 0,
+            validators: validators.collect::<Result<_>>()?,
+            accounts: Vec::new(),
+        };
+        fs::write(dir.join("genesis.json"), genesis.document()?.to_json().to_string())?;
+        Ok(Self { dir, nodes: places })
+    }
+
+    fn datadir(&self, number: usize) -> PathBuf {
+        self.dir.join(format!("node{number}"))
+    }
+
+    /// The same file for either program. JSON is YAML.
+    fn config(&self, number: usize, peers: &[usize]) -> Result<PathBuf> {
+        let node = self.nodes.get(number).context("no such node")?;
+        let others = peers.iter().filter(|peer| **peer != number).filter_map(|peer| self.nodes.get(*peer));
+        let others: Vec<String> = others.map(|peer| format!("{}@127.0.0.1:{}", peer.id, peer.port)).collect();
+        let address = format!("tcp://127.0.0.1:{}", node.port);
+        let mut value = json!({
+            "datadir": self.datadir(number),
+            "log": {
+                "file": self.log(number),
+                "format": "JSON",
+                "level": { "default": "info", "tendermint": "info", "tendermint/context": "error" },
+            },
+            "genesis": { "file": self.dir.join("genesis.json") },
+            "consensus": {
+                "tendermint": {
+                    "core": { "listen_address": address, "external_address": address },
+                    "p2p": { "persistent_peer": others },
+                    "debug": { "addr_book_lenient": true, "allow_duplicate_ip": true },
+                    "submission": { "gas_price": 0 },
+                },
+            },
+            "debug": { "dont_blame_oasis": true },
+        });
+        if node.validator && let Some(consensus) = value.get_mut("consensus").and_then(Value::as_object_mut) {
+            consensus.insert("validator".to_owned(), json!(true));
+        }
+        if let (Some(entity), Some(all)) = (&node.entity, value.as_object_mut()) {
+            all.insert("worker".to_owned(), json!({ "registration": { "entity": entity } }));
+        }
+        let path = self.dir.join(format!("node{number}.yml"));
+        fs::write(&path, value.to_string())?;
+        Ok(path)
+    }
+
+    fn log(&self, number: usize) -> PathBuf {
+        self.dir.join(format!("node{number}.log"))
+    }
+
+    /// Starts a node with these peers.
+    pub fn start(&self, processes: &Processes, number: usize, kind: &Kind, peers: &[usize]) -> Result<Running> {
+        let config = self.config(number, peers)?;
+        let log = self.log(number);
+        let offset = fs::metadata(&log).map_or(0, |m| m.len());
+        let console = File::options().create(true).append(true).open(self.dir.join(format!("node{number}.console.log")))?;
+        // The original wants many open files.
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"ulimit -n "$(ulimit -H -n)"; exec "$0" --config "$1""#]).arg(&kind.program).arg(&config);
+        command.stdin(Stdio::null()).stdout(console.try_clone()?).stderr(console);
+        let started = Instant::now();
+        let id = processes.spawn(&mut command)?;
+        let reader = LogReader { path: log, offset, rest: Vec::new(), committed: kind.committed };
+        Ok(Running { id, started, name: format!("node {number} ({})", kind.name), processes: processes.clone(), reader, height: 0 })
+    }
+}
+
+fn free_ports(count: usize) -> Result<Vec<u16>> {
+    // All are open at once, so that no port is given twice.
+    let sockets: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    Ok(sockets.iter().map(TcpListener::local_addr).map(|a| a.map(|a| a.port())).collect::<Result<_, _>>()?)
+}
+
+/// A process of a network, killed when it is dropped.
+pub struct Running {
+    id: u32,
+    /// When it was started.
+    pub started: Instant,
+    name: String,
+    processes: Processes,
+    reader: LogReader,
+    /// The last height that its log tells of.
+    pub height: u64,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.processes.kill(self.id);
+    }
+}
+
+impl Running {
+    /// Waits until a block of at least this height is committed; gives when that was seen.
+    pub fn wait_height(&mut self, height: u64, patience: Duration) -> Result<Instant> {
+        let start = Instant::now();
+        let mut last = (self.height, start);
+        loop {
+            self.height = self.reader.read()?.unwrap_or(self.height);
+            let now = Instant::now();
+            if self.height >= height {
+                return Ok(now);
+            }
+            if self.processes.has_ended(self.id) {
+                bail!("{} has ended: {}", self.name, self.reader.tail());
+            }
+            if self.height > last.0 {
+                last = (self.height, now);
+            }
+            if now.duration_since(last.1) > patience {
+                bail!("{} does not get beyond height {}: {}", self.name, self.height, self.reader.tail());
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Stops it as an operator does.
+    pub fn stop(self) -> Result<()> {
+        Command::new("kill").args(["-TERM", &self.id.to_string()]).status()?;
+        let start = Instant::now();
+        while !self.processes.has_ended(self.id) {
+            if start.elapsed() > STOP_TIME {
+                bail!("{} does not stop", self.name);
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// Processor time so far.
+    pub fn processor_time(&self) -> Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id)).context("processor time is read from /proc")?;
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        let ticks = |at: usize| fields.get(at).and_then(|f| f.parse::<u64>().ok()).context("/proc/PID/stat");
+        // What Linux tells is in hundredths of a second on every machine in use.
+        Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
+    }
+
+    /// Resident memory, KiB.
+    pub fn memory(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id)).context("memory is read from /proc")?;
+        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).context("/proc/PID/status")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+}
+
+/// Reads what a log has more.
+struct LogReader {
+    path: PathBuf,
+    offset: u64,
+    rest: Vec<u8>,
+    committed: &'static str,
+}
+
+impl LogReader {
+    /// The height of the last block that the new lines tell of.
+    fn read(&mut self) -> Result<Option<u64>> {
+        let Ok(mut file) = File::open(&self.path) else { return Ok(None) };
+        file.seek(SeekFrom::Start(self.offset))?;
+        self.offset += file.read_to_end(&mut self.rest)? as u64;
+        let Some(end) = self.rest.iter().rposition(|b| *b == b'\n') else { return Ok(None) };
+        let lines = String::from_utf8_lossy(self.rest.get(..end).unwrap_or_default()).into_owned();
+        self.rest.drain(..=end);
+        let line = lines.lines().rev().find(|l| l.contains(self.committed));
+        let height = line.and_then(|l| serde_json::from_str::<Value>(l).ok()).and_then(|v| v.get("height")?.as_u64());
+        Ok(height)
+    }
+
+    fn tail(&self) -> String {
+        let text = fs::read_to_string(&self.path).unwrap_or_default();
+        let console = fs::read_to_string(self.path.with_extension("console.log")).unwrap_or_default();
+        let last: Vec<&str> = text.lines().rev().take(10).collect();
+        format!("{}\n{console}", last.into_iter().rev().collect::<Vec<_>>().join("\n"))
+    }
+}
