@@ -84,7 +84,11 @@ fn run(options: &Options, processes: &Processes) -> Result<()> {
         std::fs::create_dir_all(parent)?;
     }
     std::fs::write(&options.out, &table).with_context(|| options.out.display().to_string())?;
-    if options.json { println!("{}", report::json(&figures)) } else { print!("{table}") }
+    if options.json {
+        println!("{}", report::json(&figures))
+    } else {
+        print!("{table}")
+    }
     eprintln!("written to {}", options.out.display());
     Ok(())
 }

@@ -78,8 +78,14 @@ impl Plan<'_> {
     }
 
     fn first_blocks(&self, programs: &mut [Figures]) -> Result<()> {
-        let spec =
-            Spec { validators: 1, followers: 0, timeout_commit: TIMEOUT_COMMIT, skip_timeout_commit: false, epoch_interval: 30, register: true };
+        let spec = Spec {
+            validators: 1,
+            followers: 0,
+            timeout_commit: TIMEOUT_COMMIT,
+            skip_timeout_commit: false,
+            epoch_interval: 30,
+            register: true,
+        };
         for (kind, figures) in self.kinds.iter().zip(programs) {
             eprintln!("first block of a fresh network: {}", kind.name);
             let mut times = Vec::new();
@@ -159,7 +165,11 @@ impl Plan<'_> {
         }
         std::thread::sleep(WARM_UP);
         let height = |nodes: &mut Vec<(&Kind, Running)>| -> Result<u64> {
-            nodes.iter_mut().map(|(_, node)| node.wait_height(1, PATIENCE).map(|_| node.height)).max_by_key(|h| h.as_ref().ok().copied()).context("no node")?
+            nodes
+                .iter_mut()
+                .map(|(_, node)| node.wait_height(1, PATIENCE).map(|_| node.height))
+                .max_by_key(|h| h.as_ref().ok().copied())
+                .context("no node")?
         };
         let from = height(&mut nodes)?;
         let start = Instant::now();

@@ -159,7 +159,7 @@ impl Network {
             }
             places.push(Place { id, port, entity, validator });
         }
-        let address = |port: &u16| Address::from_text(&format!("127.0.0.1:{port}")).map_err(|e| anyhow::anyhow!("{e:?}"));
+        let address = |port: &u16| Address::from_text(&format!("127.0.0.1:{port}")).context("an address");
         let validators = validators.iter().map(|(owner, keys, port)| {
             Ok(Validator {
                 entity: owner,
@@ -214,7 +214,9 @@ impl Network {
             },
             "debug": { "dont_blame_oasis": true },
         });
-        if node.validator && let Some(consensus) = value.get_mut("consensus").and_then(Value::as_object_mut) {
+        if node.validator
+            && let Some(consensus) = value.get_mut("consensus").and_then(Value::as_object_mut)
+        {
             consensus.insert("validator".to_owned(), json!(true));
         }
         if let (Some(entity), Some(all)) = (&node.entity, value.as_object_mut()) {
