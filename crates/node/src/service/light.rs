@@ -38,7 +38,7 @@ impl Nodes {
                 Some(client) => client,
                 None => {
                     let key: PublicKey = address.key.ok_or_else(|| silent("no key is configured for it".to_owned()))?;
-                    client.insert(Client::connect_tls(address.address, key).await.map_err(|e| silent(e.to_string()))?)
+                    client.insert(Client::connect_tls(address.address, key, None).await.map_err(|e| silent(e.to_string()))?)
                 }
             };
             client.call(&format!("oasis-core.ConsensusLight/{method}"), request).await.map_err(|e| match e {

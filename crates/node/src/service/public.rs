@@ -54,7 +54,7 @@ pub async fn start(running: &Running, stop: &Stop) -> Result<Option<JoinHandle<(
     let service = Arc::new(PublicApi(NodeApi::new(running.clone())));
     let stop = stop.receiver();
     Ok(Some(tokio::spawn(async move {
-        if let Err(error) = grpc::serve_tls(listener, key, service, stop).await {
+        if let Err(error) = grpc::serve_tls(listener, key, grpc::Clients::Anybody, service, stop).await {
             tracing::error!(target: "worker/consensusrpc", %error, "the public consensus RPC has stopped");
         }
     })))

@@ -1,0 +1,19 @@
+//! gRPC over TLS 1.3 between nodes: who is spoken to is known by the Ed25519 key of the certificate, which nobody else signs.
+//!
+//! Source: go/common/crypto/tls, go/common/grpc/credentials.go, go/common/grpc/grpc.go, `NewServer`.
+
+mod certificate;
+mod client;
+mod hello;
+mod server;
+mod verify;
+
+use std::time::Duration;
+
+pub use certificate::CertificateError;
+pub use server::{Clients, ServerKey, serve_tls};
+
+/// What is spoken within.
+const ALPN: &[u8] = b"h2";
+/// A client has so long to agree on keys, and a server to be reached.
+const HANDSHAKE: Duration = Duration::from_secs(if cfg!(test) { 4 } else { 10 });
