@@ -80,7 +80,7 @@ impl<S: LightBlockSource> LightClient<S> {
         let witnesses = (1..count).collect();
         let mut client = Self { source, chain_id, rules, mode, primary: 0, witnesses, trusted: BTreeMap::new() };
         let block = client.ask_primary(options.height)?;
-        same_bytes("trust_hash", &block.hash, &options.hash).map_err(LightError::Options)?;
+        same_bytes("trust_hash", &options.hash, &block.hash).map_err(LightError::Options)?;
         check_own_commit(&client.rules, &client.chain_id, block.height(), &block.commit, &block.validators).map_err(LightError::Invalid)?;
         client.compare_first(&block)?;
         client.trust(Arc::new(block));
