@@ -699,7 +699,7 @@ impl World {
             }
             NodeEvent::Mode(mode) => self.note(Some(node), format_args!("{mode:?}")),
             NodeEvent::Refused(what) | NodeEvent::Warn(what) => self.note(Some(node), what),
-            NodeEvent::Halted(reason) => {
+            NodeEvent::Ended(reason) | NodeEvent::Halted(reason) => {
                 self.note(Some(node), format_args!("halts: {reason}"));
                 if self.honest.contains(&node) {
                     self.checks.violate(Violation::Fatal { node, reason });

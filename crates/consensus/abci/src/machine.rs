@@ -330,6 +330,10 @@ impl<T: Backend> Application for Machine<T> {
         }
     }
 
+    fn ended(&self) -> Option<String> {
+        self.stop.as_ref().map(ToString::to_string)
+    }
+
     /// Source: go/consensus/tendermint/abci/state.go, `doCommit`.
     fn commit(&mut self) -> Result<AppCommit, Fatal> {
         let Some(Executed { time }) = self.executed.take() else {

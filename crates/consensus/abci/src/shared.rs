@@ -44,6 +44,10 @@ impl<T: Backend> Application for Shared<T> {
         self.lock().execute(block, votes, byzantine)
     }
 
+    fn ended(&self) -> Option<String> {
+        self.lock().ended()
+    }
+
     fn commit(&mut self) -> Result<AppCommit, Fatal> {
         self.lock().commit()
     }

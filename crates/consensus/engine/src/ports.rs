@@ -109,6 +109,11 @@ pub trait Application {
     fn init_chain(&mut self, genesis: &EngineGenesis) -> Result<InitChainResponse, Fatal>;
     /// Executes the next block; nothing is kept before [`Application::commit`].
     fn execute(&mut self, block: &CheckedBlock, votes: &[VoteInfo], byzantine: &[ByzantineValidator]) -> Result<AbciResponses, Fatal>;
+    /// Why it executed no further block though nothing is wrong: the network has ended, or goes on with another program. None while
+    /// it executes blocks.
+    fn ended(&self) -> Option<String> {
+        None
+    }
     /// Keeps the state after the block that was executed.
     fn commit(&mut self) -> Result<AppCommit, Fatal>;
     /// Checks a transaction for the mempool; `recheck` for those that passed against an earlier state.

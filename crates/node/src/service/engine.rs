@@ -67,6 +67,8 @@ pub struct View {
     pub time: i64,
     /// The last block with its results; none before the first since the start.
     pub applied: Option<Arc<Applied>>,
+    /// Why no further block is executed, though nothing is wrong.
+    pub ended: Option<String>,
 }
 
 impl View {
@@ -109,6 +111,16 @@ impl EngineHandle {
     /// Tells of each new view; some may be passed over.
     pub fn watch(&self) -> watch::Receiver<View> {
         self.view.clone()
+    }
+
+    /// Waits until no further block is executed, though nothing is wrong. Gives the reason.
+    pub async fn ended(&self) -> String {
+        let mut view = self.view.clone();
+        match view.wait_for(|view| view.ended.is_some()).await.map(|view| view.ended.clone()) {
+            Ok(Some(reason)) => reason,
+            // An engine that is gone tells by its thread's end.
+            _ => std::future::pending().await,
+        }
     }
 
     /// Submits a transaction.
@@ -361,6 +373,7 @@ impl Engine {
             }
             NodeEvent::Refused(reason) => tracing::warn!(target: "tendermint/consensus", reason, "not signed"),
             NodeEvent::Warn(text) => tracing::warn!(target: "tendermint", "{text}"),
+            NodeEvent::Ended(reason) => self.view.send_modify(|view| view.ended = Some(reason)),
             NodeEvent::Halted(reason) => tracing::error!(target: "tendermint/consensus", reason, "consensus has stopped"),
         }
     }

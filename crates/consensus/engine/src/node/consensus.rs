@@ -181,7 +181,9 @@ impl Node {
             self.ports.store.save_block(&block, encoded, seen_commit)?;
         }
         self.ports.wal.write(&WalRecord::EndHeight(height).encode(now), true)?;
-        self.apply(block, false)?;
+        if !self.apply(block, false)? {
+            return Ok(());
+        }
         queue.push_back(rounds::Input::Applied { state: Box::new(self.state.clone()) });
         if self.mempool.take_available() {
             queue.push_back(rounds::Input::TxsAvailable);
@@ -190,16 +192,27 @@ impl Node {
     }
 
     /// Executes a block that is kept. The signatures of the commit in it need not be verified again if they were.
-    pub(super) fn apply(&mut self, block: Arc<CheckedBlock>, last_commit_verified: bool) -> Result<(), Fatal> {
+    ///
+    /// Whether it was executed: where the state machine has ended, the node stays at this block, and peers can still have it with
+    /// the votes for it.
+    pub(super) fn apply(&mut self, block: Arc<CheckedBlock>, last_commit_verified: bool) -> Result<bool, Fatal> {
         self.executor.last_commit_verified = last_commit_verified;
-        let done = self.executor.apply(
+        let applied = self.executor.apply(
             self.ports.app.as_mut(),
             self.ports.store.as_mut(),
             &self.state,
             &mut self.mempool,
             &mut self.evidence,
             &block,
-        )?;
+        );
+        let done = match (applied, self.ports.app.ended()) {
+            (Ok(done), _) => done,
+            (Err(_), Some(reason)) => {
+                self.event(NodeEvent::Ended(reason));
+                return Ok(false);
+            }
+            (Err(error), None) => return Err(error),
+        };
         self.state = done.state;
         let app_hash = self.state.app_hash.clone();
         let applied = Applied { block, responses: done.responses, app_hash, invalidated: done.invalidated };
@@ -207,6 +220,6 @@ impl Node {
         if self.rounds.is_some() {
             self.evidence_reactor.send_all(&self.gossip, &self.evidence, &self.state, &mut self.outbox);
         }
-        Ok(())
+        Ok(true)
     }
 }

@@ -76,7 +76,9 @@ impl Node {
         let Some(proven) = self.proven.take() else { return Ok(()) };
         let ProvenBlock { block, encoded, commit, last_commit_verified } = *proven;
         self.ports.store.save_fetched(&block, &encoded, &commit)?;
-        self.apply(Arc::new(block), last_commit_verified)?;
+        if !self.apply(Arc::new(block), last_commit_verified)? {
+            return Ok(());
+        }
         self.block_sync_input(now, blocksync::Input::Applied(Box::new(self.state.clone())))
     }
 

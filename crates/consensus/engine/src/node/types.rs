@@ -242,6 +242,8 @@ pub enum NodeEvent {
     Refused(String),
     /// Something that people should read in the log.
     Warn(String),
+    /// The state machine executes no further block, though nothing is wrong. The node goes on to give peers what it has.
+    Ended(String),
     /// The node has stopped deciding: more than a third of the power is faulty, or this node is.
     Halted(String),
 }

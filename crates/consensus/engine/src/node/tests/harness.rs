@@ -42,6 +42,9 @@ pub(crate) struct Disk {
     pub(crate) committed: BTreeSet<[u8; 32]>,
     log: Vec<Vec<u8>>,
     pub(crate) app: AppInfo,
+    /// The height that the state machine ends before.
+    pub(crate) end: Option<i64>,
+    pub(crate) ended: bool,
     signed: BTreeMap<(i64, i32, i32), Vec<u8>>,
 }
 
@@ -191,14 +194,22 @@ impl Application for Counter {
         Ok(InitChainResponse { app_hash: vec![0; 8], ..Default::default() })
     }
     fn execute(&mut self, block: &CheckedBlock, _: &[VoteInfo], byzantine: &[ByzantineValidator]) -> Result<AbciResponses, Fatal> {
+        let height = block.header().height;
+        if self.disk.with(|d| d.end.is_some_and(|end| end <= height)) {
+            self.disk.with(|d| d.ended = true);
+            return Err(Fatal::new("the end"));
+        }
         let before = self.disk.with(|d| d.app.app_hash.clone().try_into().map_or(0, u64::from_be_bytes));
         let count = before + block.txs().len() as u64 + 1000 * byzantine.len() as u64;
-        self.next = Some((block.header().height, count));
+        self.next = Some((height, count));
         Ok(AbciResponses {
             deliver_txs: vec![ResponseDeliverTx::default(); block.txs().len()],
             begin_block: Some(ResponseBeginBlock::default()),
             end_block: Some(ResponseEndBlock::default()),
         })
+    }
+    fn ended(&self) -> Option<String> {
+        self.disk.with(|d| d.ended.then(|| "the end".to_owned()))
     }
     fn commit(&mut self) -> Result<AppCommit, Fatal> {
         let (height, count) = self.next.take().ok_or_else(|| Fatal::new("nothing was executed"))?;

@@ -79,6 +79,30 @@ fn a_node_that_was_away_catches_up() {
 }
 
 #[test]
+fn nodes_at_the_end_give_peers_the_last_block() {
+    const END: i64 = 12;
+    let mut net = Network::new(5, 4);
+    net.config.sync_blocks = true;
+    net.disks.iter().for_each(|disk| disk.with(|d| d.end = Some(END)));
+    (0..4).for_each(|i| net.start(i));
+    let ended = |net: &Network, i: usize| net.events[i].iter().filter(|e| matches!(e, NodeEvent::Ended(_))).count() == 1;
+    net.reaches(END - 3, 60_000 * MS);
+    // One is away while the others decide the last block; another was never there.
+    net.crash(3);
+    assert!(net.run(60_000 * MS, |net| (0..3).all(|i| ended(net, i))));
+    net.start(3);
+    net.start(4);
+    assert!(
+        net.run(60_000 * MS, |net| (0..5).all(|i| net.disks[i].range().1 == END)),
+        "{:?}",
+        net.disks.iter().map(|d| d.range()).collect::<Vec<_>>()
+    );
+    assert!(net.run(60_000 * MS, |net| (0..4).all(|i| ended(net, i))));
+    assert!(net.nodes.iter().flatten().all(|n| n.state().last_block_height == END - 1));
+    assert_eq!(net.dropped, []);
+}
+
+#[test]
 fn a_new_node_syncs_blocks_then_follows() {
     let mut net = Network::new(5, 4);
     (0..4).for_each(|i| net.start(i));
