@@ -89,6 +89,24 @@ impl FromStr for TlsAddress {
     }
 }
 
+/// A sentry that this node asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sentry {
+    /// Key that its certificate must have.
+    pub key: PublicKey,
+    /// Address of its control port.
+    pub address: SocketAddr,
+}
+
+impl FromStr for Sentry {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let TlsAddress { key, address } = text.parse()?;
+        Ok(Self { key: key.ok_or("no key")?, address })
+    }
+}
+
 fn host_and_port(text: &str) -> Option<(String, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -150,6 +168,15 @@ pub struct ConsensusRpcSettings {
     pub addresses: Vec<SocketAddr>,
 }
 
+/// What a sentry serves to the nodes behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentrySettings {
+    /// Port that it listens on.
+    pub port: u16,
+    /// Keys of the nodes that may ask.
+    pub authorized: Vec<PublicKey>,
+}
+
 /// When checkpoints are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CheckpointerSettings {
@@ -171,7 +198,7 @@ pub struct RegistrationSettings {
     /// New TLS certificates every so many epochs, 0 for never.
     pub rotate_certs: u64,
     /// Sentries, whose addresses are registered in place of this node's.
-    pub sentries: Vec<TlsAddress>,
+    pub sentries: Vec<Sentry>,
 }
 
 /// A whole configuration.
@@ -189,8 +216,8 @@ pub struct Settings {
     pub test_entity: bool,
     /// Where the socket for local programs is, if not in the data directory.
     pub socket: Option<PathBuf>,
-    /// Limit of open files to ask for, 0 to leave it.
-    pub rlimit: u64,
+    /// Limit of open files to ask for; none leaves it.
+    pub rlimit: Option<u64>,
     /// Logging.
     pub log: LogSettings,
     /// What the node is.
@@ -207,6 +234,8 @@ pub struct Settings {
     pub state_sync: Option<StateSyncSettings>,
     /// The public consensus RPC.
     pub consensus_rpc: Option<ConsensusRpcSettings>,
+    /// Set for a sentry.
+    pub sentry: Option<SentrySettings>,
     /// Lowest gas price that transactions are taken for, base units.
     pub min_gas_price: u64,
     /// Gas price of the node's own transactions, base units.
@@ -232,9 +261,6 @@ impl Settings {
             return Err(config.wrong("datadir", "a directory for the node's keys and data", "nothing"));
         }
         let datadir = std::path::absolute(&datadir).map_err(|error| ConfigError::File { path: datadir.into(), error })?;
-        if debug && config.flag("debug.test_entity") {
-            return Err(config.wrong("debug.test_entity", "false (the test entity is not served yet)", "true"));
-        }
         let backend = config.text("signer.backend");
         if backend != "file" {
             return Err(config.wrong("signer.backend", "file (other signers are not served yet)", backend));
@@ -244,7 +270,7 @@ impl Settings {
             allow_test_keys: debug && config.flag("debug.allow_test_keys"),
             test_entity: debug && config.flag("debug.test_entity"),
             socket: Some(config.text("debug.grpc.internal.socket_path")).filter(|p| debug && !p.is_empty()).map(PathBuf::from),
-            rlimit: if debug { config.uint("debug.rlimit") } else { 0 },
+            rlimit: Some(config.uint("debug.rlimit")).filter(|limit| debug && *limit > 0),
             log: log(config, &datadir)?,
             mode: mode(config)?,
             validator: config.flag("consensus.validator"),
@@ -256,6 +282,7 @@ impl Settings {
             },
             state_sync: state_sync(config)?,
             consensus_rpc: consensus_rpc(config)?,
+            sentry: sentry(config)?,
             min_gas_price: config.uint("consensus.tendermint.min_gas_price"),
             submission_gas_price: config.uint("consensus.tendermint.submission.gas_price"),
             submission_max_fee: config.uint("consensus.tendermint.submission.max_fee"),
@@ -388,26 +415,35 @@ fn state_sync(config: &Config) -> Result<Option<StateSyncSettings>, ConfigError>
 }
 
 fn consensus_rpc(config: &Config) -> Result<Option<ConsensusRpcSettings>, ConfigError> {
-    const PORT: &str = "worker.client.port";
     if !config.flag("worker.consensusrpc.enabled") {
         return Ok(None);
     }
-    let port = config.uint(PORT);
-    let port = u16::try_from(port).map_err(|_| config.wrong(PORT, "a port, 0 to 65535", port))?;
+    let port = port(config, "worker.client.port")?;
     Ok(Some(ConsensusRpcSettings { port, addresses: parsed(config, "worker.client.addresses", "IP:port")? }))
+}
+
+fn port(config: &Config, key: &'static str) -> Result<u16, ConfigError> {
+    let port = config.uint(key);
+    u16::try_from(port).map_err(|_| config.wrong(key, "a port, 0 to 65535", port))
+}
+
+fn sentry(config: &Config) -> Result<Option<SentrySettings>, ConfigError> {
+    const AUTHORIZED: &str = "worker.sentry.control.authorized_pubkey";
+    if !config.flag("worker.sentry.enabled") {
+        return Ok(None);
+    }
+    let key = |text: &String| PublicKey::from_base64(text).ok_or_else(|| config.wrong(AUTHORIZED, "public keys in base64", text));
+    let authorized = config.list(AUTHORIZED).iter().map(key).collect::<Result<_, _>>()?;
+    Ok(Some(SentrySettings { port: port(config, "worker.sentry.control.port")?, authorized }))
 }
 
 fn registration(config: &Config, debug: bool) -> Result<RegistrationSettings, ConfigError> {
     let path = |key| Some(config.text(key)).filter(|p| !p.is_empty()).map(PathBuf::from);
-    if !config.list("worker.sentry.address").is_empty() {
-        let wanted = "nothing (the addresses of sentries are not registered yet, and this node's own would be published)";
-        return Err(config.wrong("worker.sentry.address", wanted, "sentries"));
-    }
     Ok(RegistrationSettings {
         entity: path("worker.registration.entity"),
         debug_private_key: path("worker.registration.debug.private_key").filter(|_| debug),
         force: config.flag("worker.registration.force_register"),
         rotate_certs: config.uint("worker.registration.rotate_certs"),
-        sentries: parsed(config, "worker.sentry.address", "[PUBKEY@]IP:port")?,
+        sentries: parsed(config, "worker.sentry.address", "PUBKEY@IP:port")?,
     })
 }

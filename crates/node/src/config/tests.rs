@@ -101,3 +101,15 @@ fn state_sync_needs_what_it_trusts() {
     let text = "datadir: /d\nconsensus: {tendermint: {state_sync: {enabled: true}}}";
     assert!(settings(text).unwrap_err().contains("state_sync.consensus_node: expected a node"));
 }
+
+#[test]
+fn a_sentry_and_who_asks_it_know_each_other_by_keys() {
+    let key = "Yv8Eh4YPRbQKJ2GHTxhzHp3bEcnPLpIHtRmQKYUFUAY=";
+    let text = format!("datadir: /d\nworker: {{sentry: {{enabled: true, control: {{authorized_pubkey: [\"{key}\"]}}}}}}");
+    let sentry = settings(&text).unwrap().sentry.unwrap();
+    assert_eq!((sentry.port, sentry.authorized.len()), (9009, 1));
+    let text = format!("datadir: /d\nworker: {{sentry: {{address: [\"{key}@192.0.2.1:9009\"]}}}}");
+    assert_eq!(settings(&text).unwrap().registration.sentries[0].key, sentry.authorized[0]);
+    let error = settings("datadir: /d\nworker: {sentry: {address: [\"192.0.2.1:9009\"]}}").unwrap_err();
+    assert!(error.contains("worker.sentry.address: expected PUBKEY@IP:port"), "{error}");
+}

@@ -102,7 +102,7 @@ mod tests {
     use tokio::sync::watch;
 
     use super::{
-        super::{Reply, Service, serve_unix},
+        super::{Reply, Service, UnixServer},
         *,
     };
 
@@ -127,13 +127,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("internal.sock");
         let (stop, stopped) = watch::channel(false);
-        let server = tokio::spawn({
-            let path = path.clone();
-            async move { serve_unix(&path, Arc::new(Echo), stopped).await }
-        });
-        while !path.exists() {
-            tokio::task::yield_now().await;
-        }
+        let server = UnixServer::bind(&path).await.unwrap();
+        let error = UnixServer::bind(&path).await.err().unwrap();
+        assert!(error.to_string().contains("another node is listening here"), "{error}");
+        let server = tokio::spawn(server.serve(Arc::new(Echo), stopped));
         let client = Client::connect(&format!("unix:{}", path.display())).await.unwrap();
         let answer: u64 = client.call("oasis-core.Echo/Echo", &5u64).await.unwrap();
         assert_eq!(answer, 5);

@@ -63,33 +63,50 @@ pub struct ServeError {
     pub reason: String,
 }
 
-/// Serves on a Unix socket that only its owner may use, until `stop` turns true. A socket that nobody listens on any more is replaced.
-pub async fn serve_unix(path: &Path, service: Arc<dyn Service>, mut stop: watch::Receiver<bool>) -> Result<(), ServeError> {
-    let fail = |reason: String| ServeError { path: path.to_owned(), reason };
-    let listener = listen(path).await.map_err(|e| fail(e.to_string()))?;
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    loop {
-        let permit = Arc::clone(&permits).acquire_owned().await.map_err(|e| fail(e.to_string()))?;
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::warn!(target: "grpc", %error, "connection was not accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            },
-            () = stopped(&mut stop) => break,
-        };
-        let service = Arc::clone(&service);
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            connection(stream, service, Limits::LOCAL, stop).await;
-            drop(permit);
-        });
+/// A Unix socket that only its owner may use.
+pub struct UnixServer {
+    path: PathBuf,
+    listener: UnixListener,
+}
+
+impl UnixServer {
+    /// Takes the socket. One that nobody listens on any more is replaced.
+    pub async fn bind(path: &Path) -> Result<Self, ServeError> {
+        let listener = listen(path).await.map_err(|e| ServeError { path: path.to_owned(), reason: e.to_string() })?;
+        Ok(Self { path: path.to_owned(), listener })
     }
-    let _ = fs::remove_file(path);
-    Ok(())
+
+    /// Serves until `stop` turns true.
+    pub async fn serve(self, service: Arc<dyn Service>, mut stop: watch::Receiver<bool>) -> Result<(), ServeError> {
+        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let permit = Arc::clone(&permits).acquire_owned().await;
+            let permit = permit.map_err(|e| ServeError { path: self.path.clone(), reason: e.to_string() })?;
+            let stream = tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        tracing::warn!(target: "grpc", %error, "connection was not accepted");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        continue;
+                    }
+                },
+                () = stopped(&mut stop) => return Ok(()),
+            };
+            let service = Arc::clone(&service);
+            let stop = stop.clone();
+            tokio::spawn(async move {
+                connection(stream, service, Limits::LOCAL, stop).await;
+                drop(permit);
+            });
+        }
+    }
+}
+
+impl Drop for UnixServer {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 /// Waits until the server is to stop.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
-use oasis_consensus_abci::{Config as MachineConfig, Disk, DiskOptions, Machine, Network, Pruning, Shared, StopReason};
+use oasis_consensus_abci::{Config as MachineConfig, Disk, DiskOptions, Machine, Network, Pruning, Shared};
 use oasis_consensus_engine::{
     node::{Node, NodeConfig, Ports},
     ports::Fatal,
@@ -19,19 +19,21 @@ use super::{
     leave::{self, Leaving},
     net,
     prepare::{Prepared, StartError},
-    public,
+    public, sentry,
     signer::FileSigner,
     stop::{Stop, Stopper},
     workers,
 };
 use crate::{
-    config::{Mode, Prune},
+    config::{Mode, Prune, Settings},
     grpc,
     identity::entropy,
 };
 
 /// Blocks that were executed again at the start are told of so often.
 const REPLAY_NOTE: i64 = 500;
+/// Peers are served for so long at least after the last block. Source: go/consensus/tendermint/full/full.go, `minUpgradeStopWaitPeriod`.
+const MIN_LAST_SERVICE: Duration = Duration::from_secs(5);
 /// The engine's stack: blocks are decoded and executed on it.
 const STACK: usize = 8 << 20;
 
@@ -46,8 +48,8 @@ pub struct Running {
     pub blocks: BlockDb,
     /// The engine.
     pub engine: EngineHandle,
-    /// The key of the public services; none if they are not served.
-    pub public: Option<grpc::ServerKey>,
+    /// The key of the servers over TLS; none if there are none.
+    pub tls: Option<grpc::ServerKey>,
     /// The peers; none in an archive.
     pub peers: Option<NetworkHandle>,
     /// The node's registration.
@@ -111,12 +113,17 @@ pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Resul
         machine,
         blocks,
         engine: handle,
-        public: public::key(&prepared)?,
+        tls: public::key(&prepared)?,
         peers: None,
         registration: workers::RegistrationState::default(),
         leaving: Leaving::load(&prepared)?,
         stopper: stopper.clone(),
     };
+    // A socket that is in use stops the node before it does anything.
+    let socket = prepared.settings.socket.clone().unwrap_or_else(|| prepared.paths.root.join(grpc::SOCKET_FILE));
+    let socket = grpc::UnixServer::bind(&socket).await.map_err(|e| StartError(e.to_string()))?;
+    let public = public::bind(&prepared).await?;
+    let sentry = sentry::bind(&prepared).await?;
     let ended = match prepared.settings.mode {
         Mode::Archive => None,
         _ => {
@@ -125,21 +132,26 @@ pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Resul
             Some(thread)
         }
     };
-    let socket = prepared.settings.socket.clone().unwrap_or_else(|| prepared.paths.root.join(grpc::SOCKET_FILE));
     let service = Arc::new(api::NodeApi::new(running.clone()));
     let mut server = tokio::spawn({
         let stop = stop.receiver();
-        async move { grpc::serve_unix(&socket, service, stop).await }
+        async move { socket.serve(service, stop).await }
     });
-    let _public = public::start(&running, stop).await?;
+    public::start(&running, public, stop);
+    sentry::start(&running, sentry, stop);
     let workers = workers::start(&running, stop);
     tokio::spawn(leave::watch(running.clone()));
     let mut ended = ended;
+    let last_service = async {
+        let reason = running.engine.ended().await;
+        serve_last_block(&prepared.settings, prepared.network.document.consensus.parameters.timeout_commit, reason).await;
+    };
     let result = tokio::select! {
         // First: the server ends too when the node is told to stop, which is no failure.
         biased;
         () = stop.wait() => Ok(()),
-        result = engine_end(&mut ended) => finished(&running, result).await,
+        result = engine_end(&mut ended) => finished(&running, result),
+        () = last_service => Ok(()),
         served = &mut server => Err(StartError(match served {
             Ok(Err(e)) => e.to_string(),
             Ok(Ok(())) => "the API has stopped".to_owned(),
@@ -174,25 +186,29 @@ async fn engine_end(ended: &mut Option<EngineEnd>) -> Result<(), Fatal> {
     }
 }
 
-/// What it means that the engine ended: an upgrade or the end of the network are no failures.
-async fn finished(running: &Running, result: Result<(), Fatal>) -> Result<(), StartError> {
-    let reason = running.machine.lock().stop_reason().cloned();
-    match reason {
-        Some(reason @ StopReason::Upgrade { .. }) => {
-            tracing::warn!(target: "node", %reason, "stopping for the upgrade");
-            // Peers still fetch the last block. Source: go/consensus/tendermint/full/full.go, the halt hook of `lazyInit`.
-            let mut byte = [0];
-            entropy(&mut byte);
-            let average = running.prepared.settings.upgrade_stop_delay;
-            tokio::time::sleep(average.mul_f64(0.5 + f64::from(byte[0]) / 256.0)).await;
-            Ok(())
-        }
-        Some(reason @ StopReason::Halted { .. }) => {
-            tracing::warn!(target: "node", %reason, "the network has ended");
+/// What it means that the engine's thread ended: at an upgrade or the end of the network, no failure.
+fn finished(running: &Running, result: Result<(), Fatal>) -> Result<(), StartError> {
+    match running.machine.lock().stop_reason() {
+        Some(reason) => {
+            tracing::warn!(target: "node", %reason, "stopping");
             Ok(())
         }
         None => result.map_err(fatal),
     }
+}
+
+/// Serves peers for a while after the last block, so that the last votes reach them and they can fetch the block. Nodes do not all stop
+/// at once.
+///
+/// Source: go/consensus/tendermint/full/full.go, the halt hook of `lazyInit`.
+async fn serve_last_block(settings: &Settings, timeout_commit: i64, reason: String) {
+    let mut byte = [0];
+    entropy(&mut byte);
+    let timeout_commit = Duration::from_nanos(u64::try_from(timeout_commit).unwrap_or_default());
+    let pause = MIN_LAST_SERVICE.max(timeout_commit) + settings.upgrade_stop_delay.mul_f64(0.5 + f64::from(byte[0]) / 256.0);
+    tracing::warn!(target: "node", reason, seconds = pause.as_secs(), "no further block is executed; serving peers for a while before stopping");
+    tokio::time::sleep(pause).await;
+    tracing::info!(target: "node", "stopping after the last block");
 }
 
 /// Starts the network of peers, and the engine on a thread of its own.
@@ -219,7 +235,8 @@ async fn start_engine(running: &Running, ends: engine::EngineEnds) -> Result<(En
         seed: u64::from_le_bytes(seed),
         ..NodeConfig::default()
     };
-    let (handle, events) = Peers::start(net::config(&prepared), prepared.identity.p2p.clone(), net::channels()).await.map_err(fatal)?;
+    let (handle, events) =
+        Peers::start(net::config(&prepared), prepared.identity.p2p.clone(), net::channels()).await.map_err(net::failed)?;
     tracing::info!(target: "tendermint/p2p", id = %handle.id(), listening = ?handle.listening(), "listening for peers");
     let (requests, requested) = mpsc::unbounded_channel();
     tokio::spawn(answer_requests(running.clone(), requested));

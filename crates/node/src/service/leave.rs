@@ -21,6 +21,7 @@ use super::{
     full::Running,
     paths::Paths,
     prepare::{Prepared, StartError},
+    workers,
 };
 use crate::{config::Mode, files};
 
@@ -67,8 +68,7 @@ impl Leaving {
 /// Whether the registry still has the node.
 fn is_registered(running: &Running) -> bool {
     let id = running.prepared.identity.node.public_key();
-    let state = running.machine.lock().executor().query(0);
-    match state.and_then(|state| query::node(&state, &id)) {
+    match workers::with_state(running, |state| query::node(state, &id)) {
         Ok(_) => true,
         // Before the first block, or where the state can't be read, nothing is known.
         Err(e) => !e.is(ERR_NO_SUCH_NODE),

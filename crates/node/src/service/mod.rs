@@ -10,6 +10,7 @@ mod paths;
 mod prepare;
 mod public;
 mod seed;
+mod sentry;
 mod signer;
 mod stop;
 mod workers;
@@ -17,6 +18,8 @@ mod workers;
 pub use paths::Paths;
 pub use prepare::{Prepared, StartError, prepare};
 pub use stop::{Stop, Stopper, stop};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{
     config::{Mode, Settings},
@@ -30,6 +33,7 @@ const THREADS: usize = 2;
 pub fn run(settings: Settings) -> Result<(), StartError> {
     files::make_private_directory(&settings.datadir).map_err(|e| StartError::at(&settings.datadir, e))?;
     logs::start(&settings.log).map_err(StartError)?;
+    limit_open_files(settings.rlimit)?;
     let prepared = prepare(settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
     let runtime = runtime.map_err(|e| StartError(format!("threads: {e}")))?;
@@ -40,5 +44,15 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
             Mode::Seed => seed::run(&prepared, &mut stop).await,
             Mode::Full | Mode::Archive => full::run(prepared, stopper, &mut stop).await,
         }
+    })
+}
+
+/// Asks for a limit of open files; none leaves it. Source: go/oasis-node/cmd/common/common.go, `initRlimit`.
+fn limit_open_files(limit: Option<u64>) -> Result<(), StartError> {
+    let Some(limit) = limit else { return Ok(()) };
+    let found = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(limit), ..found }).map_err(|e| {
+        let most = found.maximum.map_or_else(|| "any number".to_owned(), |most| format!("at most {most}"));
+        StartError(format!("debug.rlimit: expected {most}, found {limit}: {e}"))
     })
 }

@@ -10,7 +10,7 @@ use oasis_consensus_net::{ChannelDescriptor, NetConfig};
 use oasis_consensus_types::consensus::TENDERMINT_APP_VERSION;
 use oasis_primitives::signature::Signer;
 
-use super::prepare::Prepared;
+use super::prepare::{Prepared, StartError};
 use crate::config::Mode;
 
 /// A seed lets its peers go after this time. Source: go/consensus/tendermint/seed/seed.go, `SeedDisconnectWaitPeriod`.
@@ -54,6 +54,16 @@ pub fn config(prepared: &Prepared) -> NetConfig {
     config.connection.send_rate = settings.send_rate;
     config.connection.recv_rate = settings.recv_rate;
     config
+}
+
+/// Why there is no network, with the key to set.
+pub fn failed(error: oasis_consensus_net::StartError) -> StartError {
+    match error {
+        oasis_consensus_net::StartError::Listen(address, error) => StartError(format!(
+            "consensus.tendermint.core.listen_address: expected an address and a port that are free, found {address}: {error}"
+        )),
+        other => StartError(other.to_string()),
+    }
 }
 
 /// Where others reach this node: as configured, else the address it listens on, with the machine's own address for "any".

@@ -10,7 +10,7 @@ use std::{
 
 use oasis_consensus_types::node::{Address, TlsAddress};
 use oasis_primitives::signature::PublicKey;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::net::TcpListener;
 
 use super::{
     api::NodeApi,
@@ -22,6 +22,7 @@ use crate::{
     config::ConsensusRpcSettings,
     grpc::{self, Reply, ServerKey, Service},
     identity::Identity,
+    workers::registration::may_register,
 };
 
 /// The only service that is public.
@@ -40,33 +41,40 @@ impl Service for PublicApi {
     }
 }
 
-/// The server's key, if the node is to serve.
+/// The key of the servers over TLS, if the node has any.
 pub fn key(prepared: &Prepared) -> Result<Option<ServerKey>, StartError> {
-    let serves = prepared.settings.consensus_rpc.is_some();
+    let serves = prepared.settings.consensus_rpc.is_some() || prepared.settings.sentry.is_some();
     serves.then(|| ServerKey::new(prepared.identity.tls.clone())).transpose().map_err(|e| StartError(e.to_string()))
 }
 
+/// Takes the port, if the node is to serve.
+pub async fn bind(prepared: &Prepared) -> Result<Option<TcpListener>, StartError> {
+    match &prepared.settings.consensus_rpc {
+        Some(settings) => listen("worker.client.port", settings.port).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Starts to serve, if that is configured. Ends when the node stops.
-pub async fn start(running: &Running, stop: &Stop) -> Result<Option<JoinHandle<()>>, StartError> {
-    let (Some(settings), Some(key)) = (&running.prepared.settings.consensus_rpc, running.public.clone()) else { return Ok(None) };
-    let listener = listen(settings.port).await?;
-    tracing::info!(target: "worker/consensusrpc", port = settings.port, "serving the public consensus RPC");
+pub fn start(running: &Running, listener: Option<TcpListener>, stop: &Stop) {
+    let (Some(listener), Some(key)) = (listener, running.tls.clone()) else { return };
+    tracing::info!(target: "worker/consensusrpc", address = ?listener.local_addr().ok(), "serving the public consensus RPC");
     let service = Arc::new(PublicApi(NodeApi::new(running.clone())));
     let stop = stop.receiver();
-    Ok(Some(tokio::spawn(async move {
+    tokio::spawn(async move {
         if let Err(error) = grpc::serve_tls(listener, key, grpc::Clients::Anybody, service, stop).await {
             tracing::error!(target: "worker/consensusrpc", %error, "the public consensus RPC has stopped");
         }
-    })))
+    });
 }
 
 /// Listens on all addresses, of both kinds where there are both.
-async fn listen(port: u16) -> Result<TcpListener, StartError> {
+pub(super) async fn listen(key: &str, port: u16) -> Result<TcpListener, StartError> {
     if let Ok(listener) = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
         return Ok(listener);
     }
     let bound = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
-    bound.map_err(|e| StartError(format!("worker.client.port: port {port} can't be listened on: {e}")))
+    bound.map_err(|e| StartError(format!("{key}: expected a port that is free, found {port}: {e}")))
 }
 
 /// The addresses that are registered: those configured, else all of this machine's but loopback, each with the keys that are used there.
@@ -83,7 +91,7 @@ pub fn tls_addresses(settings: &ConsensusRpcSettings, identity: &Identity, allow
     let next = identity.next_tls.as_ref().map(|key| key.public_key());
     let keys: Vec<PublicKey> = std::iter::once(identity.tls.public_key()).chain(next).collect();
     let known = addresses.iter().filter_map(|address| Address::from_text(&address.to_string()));
-    let reached = known.filter(|address| allow_unroutable || (address.is_global_unicast() && address.is_routable()));
+    let reached = known.filter(|address| may_register(address, allow_unroutable));
     reached.flat_map(|address| keys.iter().map(move |key| TlsAddress { pub_key: *key, address: address.clone() })).collect()
 }
 

@@ -15,7 +15,7 @@ use super::{
 pub async fn run(prepared: &Prepared, stop: &mut Stop) -> Result<(), StartError> {
     let config = net::config(prepared);
     let started = Peers::start(config, prepared.identity.p2p.clone(), Vec::new()).await;
-    let (handle, mut events) = started.map_err(|e| StartError(e.to_string()))?;
+    let (handle, mut events) = started.map_err(net::failed)?;
     handle.add_addresses(validators(&prepared.network.document));
     tracing::info!(target: "consensus/tendermint/seed", id = %handle.id(), listening = ?handle.listening(), "seed node started");
     loop {

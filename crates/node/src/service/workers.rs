@@ -10,7 +10,7 @@ use std::{
 use oasis_consensus_app::{epoch, error::Error, registry, staking, store::Store};
 use oasis_consensus_types::{
     entity::Entity,
-    node::{Node, Roles},
+    node::{ConsensusAddress, Node, Roles, TlsAddress},
     transaction::{ERR_INVALID_NONCE, ERR_UPGRADE_PENDING, Fee, SignedTransaction, Transaction},
 };
 use oasis_primitives::{
@@ -20,9 +20,12 @@ use oasis_primitives::{
     signature::{MemorySigner, PublicKey, Signer},
     time::Timestamp,
 };
-use tokio::{task::JoinHandle, time::sleep};
+use tokio::{
+    task::{self, JoinHandle},
+    time::sleep,
+};
 
-use super::{engine, full::Running, net, prepare::StartError, public, stop::Stop};
+use super::{engine, full::Running, net, prepare::StartError, public, sentry, stop::Stop};
 use crate::{
     api::status::RegistrationStatus,
     config::Mode,
@@ -31,7 +34,7 @@ use crate::{
     identity::{Identity, entropy},
     workers::{
         beacon::{Memory, Participant},
-        registration::{self, Deferred, Profile, Schedule},
+        registration::{self, Deferred, Profile, Schedule, may_register},
     },
 };
 
@@ -40,11 +43,14 @@ const RETRY_FOR: Duration = Duration::from_secs(60);
 /// Longest pause between tries. Source: go/consensus/api/submission.go, `maxSubmissionRetryInterval`.
 const RETRY_PAUSE: Duration = Duration::from_secs(10);
 
+/// Names the key of the well-known test entity. Source: go/common/entity/entity.go, `init`.
+const TEST_ENTITY: &str = "ekiden test entity key seed";
+
 /// What was registered, for the API.
 #[derive(Clone, Default)]
 pub struct RegistrationState(Arc<Mutex<Registered>>);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Registered {
     time: Timestamp,
     node: Option<Node>,
@@ -63,12 +69,9 @@ impl RegistrationState {
 
     /// What the API says of the registration.
     pub fn status(&self, running: &Running) -> RegistrationStatus {
-        let registered = self.lock();
-        let node_status = registered.node.as_ref().and_then(|node| {
-            let machine = running.machine.lock();
-            let state = machine.executor().query(0).ok()?;
-            registry::query::node_status(&state, &node.id).ok()
-        });
+        let registered = self.lock().clone();
+        let node_status =
+            registered.node.as_ref().and_then(|node| with_state(running, |state| registry::query::node_status(state, &node.id)).ok());
         RegistrationStatus { last_registration: registered.time, descriptor: registered.node.clone(), node_status }
     }
 }
@@ -104,9 +107,9 @@ async fn next_block(running: &Running, last: &mut i64) -> Option<()> {
 }
 
 /// Looks at the state after the last block.
-fn with_state<T>(running: &Running, look: impl FnOnce(&Store) -> Result<T, Error>) -> Result<T, Error> {
+pub(super) fn with_state<T>(running: &Running, look: impl FnOnce(&Store) -> Result<T, Error>) -> Result<T, Error> {
     // Looking may take long: the engine goes on meanwhile, and so do the peers.
-    tokio::task::block_in_place(|| {
+    task::block_in_place(|| {
         let state = running.machine.lock().executor().query(0)?;
         look(&state)
     })
@@ -122,7 +125,7 @@ pub async fn sign_and_submit(running: &Running, signer: &dyn Signer, mut tx: Tra
     let mut pause = Duration::from_millis(500);
     loop {
         let chain = &running.prepared.network.rules.chain;
-        let signed = {
+        let signed = task::block_in_place(|| {
             let machine = running.machine.lock();
             let state = machine.executor().query(0).map_err(|e| e.to_string())?;
             tx.nonce = staking::query::signer_nonce(&state, &address).map_err(|e| e.to_string())?;
@@ -135,8 +138,8 @@ pub async fn sign_and_submit(running: &Running, signer: &dyn Signer, mut tx: Tra
                 }
                 tx.fee = Some(Fee { amount, gas });
             }
-            SignedTransaction::sign(signer, chain, &tx).map_err(|e| e.to_string())?
-        };
+            SignedTransaction::sign(signer, chain, &tx).map_err(|e| e.to_string())
+        })?;
         let again =
             |e: &ApiError| [ERR_INVALID_NONCE, ERR_UPGRADE_PENDING].iter().any(|code| code.module == e.module && code.code == e.code);
         match running.engine.submit(cbor::to_vec(&signed), true).await {
@@ -153,6 +156,10 @@ pub async fn sign_and_submit(running: &Running, signer: &dyn Signer, mut tx: Tra
 /// The owner, and who signs registrations. Source: go/worker/registration/worker.go, `GetRegistrationSigner`.
 fn owner(running: &Running) -> Result<Option<(PublicKey, Arc<MemorySigner>)>, StartError> {
     let settings = &running.prepared.settings;
+    if settings.test_entity {
+        let signer = MemorySigner::for_test(TEST_ENTITY);
+        return Ok(Some((signer.public_key(), Arc::new(signer))));
+    }
     let Some(path) = &settings.registration.entity else { return Ok(None) };
     let entity = read_entity(path)?;
     Ok(Some((entity.id, running.prepared.identity.node.clone())))
@@ -164,6 +171,42 @@ pub(super) fn read_entity(path: &Path) -> Result<Entity, StartError> {
     let text = fs::read(path).map_err(|e| fail(&e))?;
     let value = json::parse(&text).map_err(|e| fail(&e))?;
     json::read(&value).map_err(|e| fail(&e))
+}
+
+/// Where the node is reached: by validators if it is one, and by anybody if it serves them. Where it has sentries, only they are told of.
+///
+/// Source: go/worker/registration/worker.go, `gatherConsensusAddresses`, `gatherTLSAddresses`.
+async fn addresses(
+    running: &Running,
+    identity: &Identity,
+    allow_unroutable: bool,
+) -> Result<(Vec<ConsensusAddress>, Vec<TlsAddress>), String> {
+    let settings = &running.prepared.settings;
+    let sentries = &settings.registration.sentries;
+    let hidden = !sentries.is_empty();
+    let (mut consensus, mut tls) = if hidden { sentry::query_all(sentries, identity).await } else { Default::default() };
+    consensus.retain(|found| may_register(&found.address, allow_unroutable));
+    tls.retain(|found| may_register(&found.address, allow_unroutable));
+    if !settings.validator {
+        consensus.clear();
+    } else if hidden {
+        if consensus.is_empty() {
+            return Err("no sentry gives an address that can be registered (worker.sentry.address)".to_owned());
+        }
+    } else {
+        const KEY: &str = "consensus.tendermint.core.external_address";
+        let external = net::external_address(&running.prepared).ok_or_else(|| format!("this node's address is not known; set {KEY}"))?;
+        consensus = vec![registration::consensus_address(identity, &external, allow_unroutable).map_err(|e| format!("{KEY}: {e}"))?];
+    }
+    match &settings.consensus_rpc {
+        None => tls.clear(),
+        Some(_) if hidden => {}
+        Some(rpc) => tls = public::tls_addresses(rpc, identity, allow_unroutable),
+    }
+    if settings.consensus_rpc.is_some() && tls.is_empty() {
+        return Err("no address of the public consensus RPC can be registered; set worker.client.addresses".to_owned());
+    }
+    Ok((consensus, tls))
 }
 
 /// Registers the node at each epoch. Source: go/worker/registration/worker.go, `registrationLoop`.
@@ -187,6 +230,7 @@ async fn register(running: Running) {
     }
     let mut identity = running.prepared.identity.clone();
     let allow_unroutable = running.prepared.network.document.registry.parameters.debug_allow_unroutable_addresses;
+    sentry::introduce(&settings.registration.sentries, &identity).await;
     let mut schedule = Schedule::default();
     let mut last = 0;
     let mut rotated = None;
@@ -220,36 +264,19 @@ async fn register(running: Running) {
                 Ok(()) => {
                     // Again only after the new key was registered.
                     rotated = None;
-                    if let Some(Err(error)) = running.public.as_ref().map(|key| key.replace(identity.tls.clone())) {
+                    if let Some(Err(error)) = running.tls.as_ref().map(|key| key.replace(identity.tls.clone())) {
                         tracing::error!(target: "worker/registration", %error, "the new TLS key is not served");
                     }
                 }
                 Err(error) => tracing::error!(target: "worker/registration", %error, "TLS keys were not rotated"),
             }
         }
-        let tls_addresses = match &settings.consensus_rpc {
-            Some(rpc) => public::tls_addresses(rpc, &identity, allow_unroutable),
-            None => Vec::new(),
-        };
-        if settings.consensus_rpc.is_some() && tls_addresses.is_empty() {
-            tracing::error!(target: "worker/registration", "no address of this node's public consensus RPC can be registered; set worker.client.addresses");
-            continue;
-        }
-        let consensus_addresses = if settings.validator {
-            let Some(external) = net::external_address(&running.prepared) else {
-                tracing::error!(target: "worker/registration", "this node's address is not known; set consensus.tendermint.core.external_address");
+        let (consensus_addresses, tls_addresses) = match addresses(&running, &identity, allow_unroutable).await {
+            Ok(addresses) => addresses,
+            Err(error) => {
+                tracing::error!(target: "worker/registration", error, "the node can't register");
                 continue;
-            };
-            let address = match registration::consensus_address(&identity, &external, allow_unroutable) {
-                Ok(address) => address,
-                Err(error) => {
-                    tracing::error!(target: "worker/registration", error, "consensus.tendermint.core.external_address can't be registered");
-                    continue;
-                }
-            };
-            vec![address]
-        } else {
-            Vec::new()
+            }
         };
         let profile = Profile { entity, roles, consensus_addresses, tls_addresses };
         let node = registration::descriptor(&identity, &profile, epoch);

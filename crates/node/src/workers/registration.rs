@@ -111,12 +111,15 @@ pub fn transaction(identity: &Identity, registrar: &dyn Signer, node: &Node) -> 
 pub fn consensus_address(identity: &Identity, external: &(String, u16), allow_unroutable: bool) -> Result<ConsensusAddress, String> {
     let text = if external.0.contains(':') { format!("[{}]:{}", external.0, external.1) } else { format!("{}:{}", external.0, external.1) };
     let address = Address::from_text(&text).ok_or_else(|| format!("expected an IP address, found {text}"))?;
-    // Source: go/registry/api/api.go, `VerifyAddress`.
-    let routable = address.is_global_unicast() && address.is_routable();
-    if !allow_unroutable && !routable {
+    if !may_register(&address, allow_unroutable) {
         return Err(format!("expected an address that is reached from the internet, found {text}"));
     }
     Ok(ConsensusAddress { id: identity.p2p.public_key(), address })
+}
+
+/// Whether the registry takes an address. Source: go/registry/api/api.go, `VerifyAddress`.
+pub fn may_register(address: &Address, allow_unroutable: bool) -> bool {
+    allow_unroutable || (address.is_global_unicast() && address.is_routable())
 }
 
 #[cfg(test)]
