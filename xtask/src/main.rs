@@ -5,6 +5,7 @@ mod fuzz;
 mod vectors;
 
 use std::{
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -14,6 +15,8 @@ use anyhow::{Context, Result, bail};
 const HELP: &str = "\
 usage: ./x COMMAND [ARGUMENTS]
 
+  localnet [OPTION…]
+                  a whole network on this machine: --validators N, --for SECONDS, --transfers-per-second N, --help for more
   replay [FILE]   replay and verify a recorded network (by default one that the repository carries)
   test            every test, and whether every vector file was opened
   ci              what CI runs: format, lints, docs, tests, the repository's own checks
@@ -40,6 +43,7 @@ fn main() {
 fn run(args: &[String]) -> Result<()> {
     let rest = args.get(1..).unwrap_or_default();
     match args.first().map(String::as_str) {
+        Some("localnet") => localnet(rest),
         Some("replay") => replay(rest),
         Some("test") => vectors::test_all(rest),
         Some("ci") => ci(),
@@ -59,6 +63,17 @@ fn run(args: &[String]) -> Result<()> {
         }
         Some(other) => bail!("unknown command {other:?}\n\n{HELP}"),
     }
+}
+
+/// The program takes this one's place, so that it is the one that hears Ctrl-C and signals.
+fn localnet(args: &[String]) -> Result<()> {
+    cargo(["build", "--release", "-p", "oasis-node"].map(str::to_owned))?;
+    let mut command = Command::new(root().join("target/release/oasis-node"));
+    command.arg("localnet").args(args);
+    if !args.iter().any(|arg| arg == "--dir" || arg.starts_with("--dir=")) {
+        command.arg("--dir").arg(root().join("target/localnet"));
+    }
+    Err(command.exec()).context("target/release/oasis-node")
 }
 
 fn replay(args: &[String]) -> Result<()> {

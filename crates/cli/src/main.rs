@@ -4,6 +4,7 @@ mod control;
 mod dumpdb;
 mod flags;
 mod genesis;
+mod localnet;
 mod replay;
 mod run;
 
@@ -31,6 +32,8 @@ enum Command {
     /// Genesis documents.
     #[command(subcommand)]
     Genesis(GenesisCommand),
+    /// A whole network on this machine: validators on loopback, a wallet, load.
+    Localnet(localnet::LocalnetArguments),
     /// Tools for developers and operators.
     #[command(subcommand)]
     Debug(DebugCommand),
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         None => return run::run(&matches),
         Some(Command::Control { address, command }) => control::run(&command, &address),
         Some(Command::Genesis(GenesisCommand::Check(args))) => genesis::check(&args),
+        Some(Command::Localnet(args)) => localnet::run(&args),
         Some(Command::Debug(DebugCommand::Dumpdb(args))) => dumpdb::dump(&args),
         Some(Command::Debug(DebugCommand::Replay(args))) => return replay::replay(&args),
     };

@@ -1,0 +1,250 @@
+//! `oasis-node localnet`: a whole network on this machine.
+
+use std::{
+    io::{IsTerminal, Write, stdout},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use oasis_localnet::{Counts, Form, Layout, Network, Sample, Transfers, Watch, address};
+use oasis_primitives::{address::Address, json::ToJson, signature::Signer};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// How long the first block may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often the network is looked at.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What the network is like, and how long it runs.
+#[derive(Debug, Args)]
+pub struct LocalnetArguments {
+    /// Where the network is kept; one that is there goes on.
+    #[arg(long, default_value = "localnet")]
+    dir: PathBuf,
+    /// Validators of a new network (4).
+    #[arg(long, value_name = "N")]
+    validators: Option<u64>,
+    /// Blocks of an epoch of a new network (30).
+    #[arg(long, value_name = "BLOCKS")]
+    epoch_interval: Option<u64>,
+    /// Milliseconds from a block to the next proposal in a new network (1000).
+    #[arg(long, value_name = "MS")]
+    timeout_commit: Option<u64>,
+    /// Stops after that many seconds; otherwise at Ctrl-C.
+    #[arg(long = "for", value_name = "SECONDS")]
+    seconds: Option<u64>,
+    /// Transfers from the wallet, as load.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    transfers_per_second: u64,
+    /// Prints each look at the network in JSON, a line each.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the network until told to stop.
+pub fn run(arguments: &LocalnetArguments) -> Result<()> {
+    let layout = layout(arguments)?;
+    let binary = std::env::current_exe().context("path of this program")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(supervise(arguments, Network::new(layout, &binary)))
+}
+
+fn layout(arguments: &LocalnetArguments) -> Result<Layout> {
+    let Some(layout) = Layout::open(&arguments.dir)? else {
+        let form = Form {
+            validators: arguments.validators.unwrap_or(4),
+            epoch_interval: arguments.epoch_interval.unwrap_or(30),
+            timeout_commit: arguments.timeout_commit.unwrap_or(1000),
+            ports: Vec::new(),
+        };
+        return Ok(Layout::create(&arguments.dir, form)?);
+    };
+    let form = layout.form();
+    let given = [
+        ("--validators", arguments.validators, form.validators),
+        ("--epoch-interval", arguments.epoch_interval, form.epoch_interval),
+        ("--timeout-commit", arguments.timeout_commit, form.timeout_commit),
+    ];
+    for (flag, wanted, is) in given {
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != is) {
+            let dir = arguments.dir.display();
+            bail!("{flag}: found {wanted}, but the network in {dir} has {is}; name another --dir, or remove that one to begin anew");
+        }
+    }
+    Ok(layout)
+}
+
+async fn supervise(arguments: &LocalnetArguments, mut network: Network) -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let begun = Instant::now();
+    network.start_all()?;
+    let view = View::new(arguments.json, network.layout());
+    let mut watch = Watch::new(network.layout());
+    let (tell, stop) = watch::channel(false);
+    let (seen, counts) = watch::channel(Counts::default());
+    let mut load = None;
+    let mut first: Option<(Duration, i64)> = None;
+    let mut last = Sample::default();
+    let mut most = 0;
+    // The first block is looked for more often, so that its time is known.
+    let mut next = tokio::time::Instant::now();
+    let ended = loop {
+        tokio::select! {
+            _ = interrupt.recv() => break Ok(()),
+            _ = terminate.recv() => break Ok(()),
+            () = tokio::time::sleep_until(next) => {}
+        }
+        if let Err(e) = network.check() {
+            break Err(e.into());
+        }
+        let sample = watch.sample(&network).await;
+        most = most.max(sample.memory);
+        let running = sample.height > 0;
+        if running && first.is_none() {
+            first = Some((begun.elapsed(), sample.height));
+            view.greet(network.layout(), begun.elapsed());
+        }
+        if first.is_none() && begun.elapsed() > PATIENCE {
+            break Err(anyhow::anyhow!(
+                "no block within {} s; the nodes' logs are {}",
+                PATIENCE.as_secs(),
+                network.layout().node(0).join("node.log").display()
+            ));
+        }
+        if running && load.is_none() && arguments.transfers_per_second > 0 {
+            match Transfers::new(network.layout()).await {
+                Ok(transfers) => load = Some(tokio::spawn(transfers.run(arguments.transfers_per_second, seen.clone(), stop.clone()))),
+                Err(e) => break Err(e.into()),
+            }
+        }
+        if running {
+            view.show(&sample, *counts.borrow());
+        }
+        last = sample;
+        if arguments.seconds.is_some_and(|seconds| begun.elapsed() >= Duration::from_secs(seconds)) {
+            break Ok(());
+        }
+        next += if running { EVERY } else { Duration::from_millis(100) };
+    };
+    tell.send_replace(true);
+    if let Some(load) = load {
+        let _ = load.await;
+    }
+    view.clear();
+    let stopped = network.stop();
+    ended?;
+    stopped?;
+    if let Some((time, height)) = first {
+        let seconds = begun.elapsed().saturating_sub(time).as_secs_f64();
+        view.say(&format!(
+            "stopped at height {}, epoch {}: first block after {:.1} s, {:.2} s a block, {} transactions ({:.1} a second), most memory in all {:.0} MB",
+            last.height,
+            last.epoch,
+            time.as_secs_f64(),
+            seconds / (last.height - height).max(1) as f64,
+            last.transactions,
+            last.transactions as f64 / seconds.max(1.0),
+            megabytes(most),
+        ));
+    }
+    Ok(())
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+/// Lines that change in a terminal, or a line a second elsewhere.
+struct View {
+    json: bool,
+    lines: Option<(MultiProgress, Vec<ProgressBar>)>,
+}
+
+impl View {
+    fn new(json: bool, layout: &Layout) -> Self {
+        let lines = (stdout().is_terminal() && !json).then(|| {
+            let all = MultiProgress::new();
+            let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bars = (0..=layout.size()).map(|_| all.add(ProgressBar::new_spinner().with_style(style.clone()))).collect();
+            (all, bars)
+        });
+        Self { json, lines }
+    }
+
+    /// A line that stays. Whoever reads may stop reading.
+    fn say(&self, text: &str) {
+        if self.json {
+            eprintln!("{text}");
+        } else if let Some((all, _)) = &self.lines {
+            let _ = all.println(text);
+        } else {
+            let _ = writeln!(stdout(), "{text}");
+        }
+    }
+
+    fn greet(&self, layout: &Layout, time: Duration) {
+        let node = address(layout, 0);
+        let wallet = layout.signer(&layout.wallet()).map(|key| Address::of_public_key(&key.public_key()).to_string());
+        self.say(&format!("{} validators make blocks, {:.1} s after their start. Node 0: {node}", layout.size(), time.as_secs_f64()));
+        if let Ok(wallet) = wallet {
+            self.say(&format!("A wallet with tokens: {wallet} (key in {})", layout.wallet().display()));
+        }
+        self.say("Try:");
+        let program = std::env::current_exe().map_or_else(|_| "oasis-node".to_owned(), |path| path.display().to_string());
+        self.say(&format!("  {program} control status --address {node}"));
+        self.say(&format!("  {program} control shutdown --wait --address {}", address(layout, layout.size() - 1)));
+        self.say(&format!("  {program} genesis check {}", layout.genesis().display()));
+    }
+
+    fn show(&self, sample: &Sample, counts: Counts) {
+        if self.json {
+            let _ = writeln!(stdout(), "{}", sample.to_json());
+            return;
+        }
+        let memory = megabytes(sample.memory);
+        let refused = if counts.refused > 0 { format!(" (refused {})", counts.refused) } else { String::new() };
+        let Some((_, bars)) = &self.lines else {
+            let peers: Vec<String> = sample.nodes.iter().map(|node| node.peers.to_string()).collect();
+            let each: Vec<String> = sample.nodes.iter().map(|node| format!("{:.0}", megabytes(node.memory))).collect();
+            self.say(&format!(
+                "height {} epoch {} validators {} peers {} transactions {}{refused} memory {memory:.0} MB ({})",
+                sample.height,
+                sample.epoch,
+                sample.validators,
+                peers.join(","),
+                sample.transactions,
+                each.join(","),
+            ));
+            return;
+        };
+        let mut texts = vec![format!(
+            "height {:<8} epoch {:<6} validators {:<4} transactions {}{refused}   memory {memory:.0} MB",
+            sample.height, sample.epoch, sample.validators, sample.transactions
+        )];
+        for (number, node) in sample.nodes.iter().enumerate() {
+            let state = match (node.answers, node.validator) {
+                (false, _) => "no answer",
+                (true, true) => "validator",
+                (true, false) => "follows",
+            };
+            let (height, peers, memory) = (node.height, node.peers, megabytes(node.memory));
+            texts.push(format!("  node {number:<3} {state:<10} height {height:<8} peers {peers:<3} memory {memory:.0} MB"));
+        }
+        for (bar, text) in bars.iter().zip(texts) {
+            bar.set_message(text);
+        }
+    }
+
+    fn clear(&self) {
+        if let Some((all, _)) = &self.lines {
+            let _ = all.clear();
+        }
+    }
+}

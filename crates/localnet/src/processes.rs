@@ -1,0 +1,151 @@
+//! The processes of a network.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{Layout, LocalnetError};
+
+/// How long a node may take to stop when told.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Running nodes; all are killed when this is dropped.
+#[derive(Debug)]
+pub struct Network {
+    layout: Layout,
+    binary: PathBuf,
+    processes: Vec<Option<Child>>,
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for process in self.processes.iter_mut().flatten() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+impl Network {
+    /// A network of which nothing runs yet; `binary` is the node's program.
+    pub fn new(layout: Layout, binary: &Path) -> Self {
+        let processes = (0..layout.size()).map(|_| None).collect();
+        Self { layout, binary: binary.to_owned(), processes }
+    }
+
+    /// Its files.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The program with a configuration, without its standard streams.
+    pub fn command(&self, config: &Path) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    fn console(&self, number: usize) -> PathBuf {
+        self.layout.node(number).join("console.log")
+    }
+
+    /// Starts a node that does not run.
+    pub fn start(&mut self, number: usize) -> Result<(), LocalnetError> {
+        let path = self.console(number);
+        let file = File::create(&path).map_err(|e| LocalnetError::at(&path, e))?;
+        let mut command = self.command(&self.layout.config(number));
+        let child = command.stderr(file).spawn().map_err(|e| LocalnetError::at(&self.binary, e))?;
+        self.processes[number] = Some(child);
+        Ok(())
+    }
+
+    /// Starts all that do not run.
+    pub fn start_all(&mut self) -> Result<(), LocalnetError> {
+        (0..self.processes.len())
+            .filter(|number| self.processes[*number].is_none())
+            .collect::<Vec<_>>()
+            .into_iter()
+            .try_for_each(|n| self.start(n))
+    }
+
+    /// The process of a node.
+    pub fn pid(&self, number: usize) -> Option<u32> {
+        self.processes.get(number)?.as_ref().map(Child::id)
+    }
+
+    /// kill -9, and the end of the process.
+    pub fn kill(&mut self, number: usize) -> io::Result<()> {
+        if let Some(mut process) = self.processes[number].take() {
+            process.kill()?;
+            process.wait()?;
+        }
+        Ok(())
+    }
+
+    /// An error if a node has failed, with what it said last. One that was told to stop is no failure.
+    pub fn check(&mut self) -> Result<(), LocalnetError> {
+        for number in 0..self.processes.len() {
+            let Some(process) = &mut self.processes[number] else { continue };
+            if let Ok(Some(status)) = process.try_wait() {
+                self.processes[number] = None;
+                if status.success() {
+                    continue;
+                }
+                let said = fs::read_to_string(self.console(number)).unwrap_or_default();
+                let log = self.layout.node(number).join("node.log");
+                return Err(LocalnetError::new(format!(
+                    "node {number} has failed ({status}): {}\nits log: {}",
+                    last(&said),
+                    log.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells all to stop and waits for them. A node that does not stop is killed, and that is an error.
+    pub fn stop(&mut self) -> Result<(), LocalnetError> {
+        for process in self.processes.iter().flatten() {
+            let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
+            if let Some(pid) = pid {
+                // One that has ended already is none to tell.
+                let _ = kill_process(pid, Signal::TERM);
+            }
+        }
+        let start = Instant::now();
+        let mut failed = Vec::new();
+        for number in 0..self.processes.len() {
+            let Some(mut process) = self.processes[number].take() else { continue };
+            loop {
+                match process.try_wait() {
+                    Ok(Some(status)) if status.success() => break,
+                    Ok(Some(status)) => {
+                        failed.push(format!("node {number} ended with {status}"));
+                        break;
+                    }
+                    Ok(None) if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(20)),
+                    _ => {
+                        failed.push(format!("node {number} did not stop within {} s and was killed", PATIENCE.as_secs()));
+                        let _ = process.kill();
+                        let _ = process.wait();
+                        break;
+                    }
+                }
+            }
+        }
+        if failed.is_empty() { Ok(()) } else { Err(LocalnetError::new(failed.join("; "))) }
+    }
+}
+
+/// The end of a text.
+fn last(text: &str) -> &str {
+    let text = text.trim_end();
+    let from = text.char_indices().rev().nth(2000).map_or(0, |(at, _)| at);
+    text.get(from..).unwrap_or(text)
+}
