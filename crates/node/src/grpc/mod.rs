@@ -10,7 +10,7 @@ mod tls;
 
 pub use client::{Client, ClientError};
 pub use error::{ApiError, GrpcCode};
-pub use server::{Reply, ServeError, Service, UnixServer};
+pub use server::{Messages, Reply, ServeError, Service, UnixServer};
 pub use tls::{CertificateError, Clients, ServerKey, serve_tls};
 
 /// Largest message, 100 MiB. Source: go/common/grpc/grpc.go, `maxRecvMsgSize`.

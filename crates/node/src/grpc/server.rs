@@ -21,7 +21,7 @@ use tokio::{
     sync::{Semaphore, watch},
 };
 use tokio_stream::Stream;
-use tonic::{Request, Response, Status, body::Body, server::Grpc};
+use tonic::{Code, Request, Response, Status, body::Body, server::Grpc};
 
 use super::{MAX_MESSAGE, codec::Bytes, error::ApiError};
 
@@ -48,6 +48,12 @@ pub trait Service: Send + Sync + 'static {
 
     /// Whether a method of a service answers with a stream; none if there is no such method.
     fn is_stream(&self, service: &str, method: &str) -> Option<bool>;
+
+    /// Whether there is a service at all, with other methods.
+    fn knows(&self, service: &str) -> bool {
+        let _ = service;
+        true
+    }
 }
 
 /// A request's message in CBOR.
@@ -177,7 +183,8 @@ async fn answer(service: Arc<dyn Service>, request: http::Request<Incoming>, mos
     let mut grpc = Grpc::new(Bytes).apply_max_message_size_config(Some(most), Some(MAX_MESSAGE));
     let call = Call { service: Arc::clone(&service), name: name.to_owned(), method: method.to_owned() };
     match service.is_stream(name, method) {
-        None => ApiError::unimplemented(name, method).into_status().into_http(),
+        None if service.knows(name) => ApiError::unimplemented(name, method).into_status().into_http(),
+        None => ApiError::grpc(Code::Unimplemented, format!("unknown service {name}")).into_status().into_http(),
         Some(false) => grpc.unary(UnaryCall(call), request).await,
         Some(true) => grpc.server_streaming(StreamCall(call), request).await,
     }

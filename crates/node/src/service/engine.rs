@@ -21,14 +21,17 @@ use oasis_consensus_engine::{
 };
 use oasis_consensus_net::{NetEvent, NetEvents, NetworkHandle};
 use oasis_consensus_types::consensus::ERR_DUPLICATE_TX;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use super::notices::Notice;
 use crate::grpc::{ApiError, GrpcCode};
 
 /// Users' requests that wait.
 const MAX_COMMANDS: usize = 4096;
 /// Transactions whose users wait for a block.
 const MAX_WAITING: usize = 65_536;
+/// Blocks that wait for slow subscribers.
+const MAX_NOTICES: usize = 64;
 /// Events that are handled before timers are looked at again.
 const BURST: usize = 64;
 
@@ -50,6 +53,8 @@ pub enum Command {
         /// For the answer.
         answer: oneshot::Sender<Result<(), String>>,
     },
+    /// To tell which transactions wait for a block.
+    Unconfirmed(oneshot::Sender<Vec<Vec<u8>>>),
     /// To carry on with a state that the light client found.
     Trusted(Result<Box<TrustedState>, LightError>),
     /// To stop.
@@ -92,12 +97,21 @@ pub struct EngineHandle {
     commands: mpsc::Sender<Command>,
     view: watch::Receiver<View>,
     synced: Arc<AtomicBool>,
+    notices: broadcast::Sender<Arc<Notice>>,
 }
 
 impl EngineHandle {
-    /// The last block and what the engine does.
-    pub fn view(&self) -> View {
-        self.view.borrow().clone()
+    /// Tells of each block from now on, when its state is there. Who is too slow hears how many passed.
+    pub fn notices(&self) -> broadcast::Receiver<Arc<Notice>> {
+        self.notices.subscribe()
+    }
+
+    /// The transactions that wait for a block.
+    pub async fn unconfirmed(&self) -> Result<Vec<Vec<u8>>, ApiError> {
+        let gone = || ApiError::grpc(GrpcCode::Unavailable, "the node is stopping");
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(Command::Unconfirmed(answer)).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())
     }
 
     /// Whether the node has had all blocks since it started; once it had, it counts as synced.
@@ -167,6 +181,7 @@ struct Engine {
     net: NetworkHandle,
     timers: BTreeMap<TimerId, Instant>,
     view: watch::Sender<View>,
+    notices: broadcast::Sender<Arc<Notice>>,
     requests: mpsc::UnboundedSender<Request>,
     verdicts: mpsc::UnboundedSender<Input>,
     next_id: u64,
@@ -182,13 +197,16 @@ struct Engine {
 pub fn channel() -> (EngineHandle, EngineEnds) {
     let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
     let (view, viewed) = watch::channel(View::default());
-    (EngineHandle { commands, view: viewed, synced: Arc::default() }, EngineEnds { commands: receiver, view })
+    let (notices, _) = broadcast::channel(MAX_NOTICES);
+    let handle = EngineHandle { commands, view: viewed, synced: Arc::default(), notices: notices.clone() };
+    (handle, EngineEnds { commands: receiver, view, notices })
 }
 
 /// The engine's ends of the ways to its users.
 pub struct EngineEnds {
     commands: mpsc::Receiver<Command>,
     view: watch::Sender<View>,
+    notices: broadcast::Sender<Arc<Notice>>,
 }
 
 /// Drives a node until it is told to stop, or can't go on.
@@ -200,7 +218,7 @@ pub async fn drive(
     ends: EngineEnds,
     requests: mpsc::UnboundedSender<Request>,
 ) -> Ended {
-    let EngineEnds { mut commands, view } = ends;
+    let EngineEnds { mut commands, view, notices } = ends;
     let (verdicts, mut verified) = mpsc::unbounded_channel();
     let state = node.state();
     view.send_modify(|v| {
@@ -213,6 +231,7 @@ pub async fn drive(
         net,
         timers: BTreeMap::new(),
         view,
+        notices,
         requests,
         verdicts,
         next_id: 0,
@@ -312,6 +331,10 @@ impl Engine {
                 self.evidence.insert(id, answer);
                 self.tell(Input::SubmitEvidence { id, evidence })
             }
+            Command::Unconfirmed(answer) => {
+                let _ = answer.send(self.node.mempool().reap(-1, -1));
+                Ok(())
+            }
             Command::Trusted(result) => self.tell(Input::Trusted(result)),
             Command::Stop => Ok(()),
         }
@@ -407,6 +430,8 @@ impl Engine {
             }
         }
         let (height, time) = (header.height, header.time.seconds);
+        // Nobody may listen.
+        let _ = self.notices.send(Arc::new(Notice::new(Arc::clone(&applied))));
         self.view.send_modify(|view| {
             view.height = height;
             view.time = time;

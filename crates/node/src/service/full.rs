@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
-use oasis_consensus_abci::{Config as MachineConfig, Disk, DiskOptions, Machine, Network, Pruning, Shared};
+use oasis_consensus_abci::{Config as MachineConfig, Disk, DiskOptions, DiskReader, Machine, Network, Pruning, Shared};
 use oasis_consensus_engine::{
     node::{Node, NodeConfig, Ports},
     ports::Fatal,
@@ -25,6 +25,7 @@ use super::{
     workers,
 };
 use crate::{
+    api::source::DiskSource,
     config::{Mode, Prune, Settings},
     grpc,
     identity::entropy,
@@ -44,6 +45,8 @@ pub struct Running {
     pub prepared: Arc<Prepared>,
     /// The state machine.
     pub machine: Shared<Disk>,
+    /// Answers from states and blocks.
+    pub source: DiskSource,
     /// Blocks.
     pub blocks: BlockDb,
     /// The engine.
@@ -68,7 +71,7 @@ fn fatal(e: impl std::fmt::Display) -> StartError {
 const CACHE_BYTES: u64 = 8 << 20;
 
 /// Opens the state machine.
-fn open_machine(prepared: &Prepared, together: &Together) -> Result<Shared<Disk>, StartError> {
+fn open_machine(prepared: &Prepared, together: &Together) -> Result<(Shared<Disk>, DiskReader), StartError> {
     let settings = &prepared.settings;
     let options = DiskOptions::new(prepared.network.chain_context.clone()).with_checkpoints(prepared.paths.checkpoints());
     let tree = Disk::on(Arc::clone(&together.state), &prepared.paths.state(), options).map_err(fatal)?;
@@ -84,7 +87,8 @@ fn open_machine(prepared: &Prepared, together: &Together) -> Result<Shared<Disk>
         disable_checkpointer: settings.checkpointer.disabled,
         ..MachineConfig::default()
     };
-    Ok(Shared::new(Machine::open(tree, network, config).map_err(fatal)?))
+    let reader = tree.reader();
+    Ok((Shared::new(Machine::open(tree, network, config).map_err(fatal)?), reader))
 }
 
 /// Timeouts of the rounds: those of the genesis document, the rest as in the original.
@@ -104,13 +108,16 @@ fn rounds(prepared: &Prepared) -> RoundsConfig {
 pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Result<(), StartError> {
     let prepared = Arc::new(prepared);
     let together = Together::open(&prepared.paths.state(), CACHE_BYTES).map_err(fatal)?;
-    let machine = open_machine(&prepared, &together)?;
+    let (machine, reader) = open_machine(&prepared, &together)?;
     let options = BlockOptions { context: prepared.network.chain_context.clone(), with_state: true, ..BlockOptions::default() };
     let blocks = BlockDb::on(together.blocks, &prepared.paths.state(), options).map_err(fatal)?;
     let (handle, ends) = engine::channel();
+    let archive = prepared.settings.mode == Mode::Archive;
+    let source = DiskSource::new(Arc::clone(&prepared.network), archive, reader, blocks.clone());
     let mut running = Running {
         prepared: Arc::clone(&prepared),
         machine,
+        source,
         blocks,
         engine: handle,
         tls: public::key(&prepared)?,

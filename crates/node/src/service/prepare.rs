@@ -4,6 +4,7 @@ use std::{
     fs::{self, File, TryLockError},
     io::{self, ErrorKind},
     path::Path,
+    sync::Arc,
 };
 
 use oasis_consensus_abci::Network;
@@ -51,7 +52,7 @@ pub struct Prepared {
     /// The node's keys.
     pub identity: Identity,
     /// The network.
-    pub network: Network,
+    pub network: Arc<Network>,
     /// Held until the node has stopped.
     _lock: File,
 }
@@ -89,7 +90,7 @@ pub fn prepare(settings: Settings) -> Result<Prepared, StartError> {
     if let Some(parent) = paths.address_book().parent() {
         fs::create_dir_all(parent).map_err(|e| StartError::at(parent, e))?;
     }
-    Ok(Prepared { settings, paths, identity, network, _lock: lock })
+    Ok(Prepared { settings, paths, identity, network: Arc::new(network), _lock: lock })
 }
 
 /// Two nodes on one directory would sign twice.

@@ -39,6 +39,10 @@ impl Service for PublicApi {
     fn is_stream(&self, service: &str, method: &str) -> Option<bool> {
         (service == SERVICE).then(|| self.0.is_stream(service, method))?
     }
+
+    fn knows(&self, service: &str) -> bool {
+        service == SERVICE
+    }
 }
 
 /// The key of the servers over TLS, if the node has any.

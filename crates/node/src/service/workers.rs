@@ -9,6 +9,7 @@ use std::{
 
 use oasis_consensus_app::{epoch, error::Error, registry, staking, store::Store};
 use oasis_consensus_types::{
+    consensus::ERR_NO_COMMITTED_BLOCKS,
     entity::Entity,
     node::{ConsensusAddress, Node, Roles, TlsAddress},
     transaction::{ERR_INVALID_NONCE, ERR_UPGRADE_PENDING, Fee, SignedTransaction, Transaction},
@@ -27,7 +28,7 @@ use tokio::{
 
 use super::{engine, full::Running, net, prepare::StartError, public, sentry, stop::Stop};
 use crate::{
-    api::status::RegistrationStatus,
+    api::{query::app_error, status::RegistrationStatus},
     config::Mode,
     files,
     grpc::ApiError,
@@ -118,37 +119,41 @@ pub(super) fn with_state<T>(running: &Running, look: impl FnOnce(&Store) -> Resu
 /// Gives a transaction its nonce and fee, signs it, and waits until it is in a block.
 ///
 /// Source: go/consensus/api/submission.go, `SignAndSubmitTx`.
-pub async fn sign_and_submit(running: &Running, signer: &dyn Signer, mut tx: Transaction) -> Result<(), String> {
+pub async fn sign_and_submit(running: &Running, signer: &dyn Signer, mut tx: Transaction) -> Result<(), ApiError> {
     let settings = &running.prepared.settings;
     let address = Address::of_public_key(&signer.public_key());
     let since = std::time::Instant::now();
     let mut pause = Duration::from_millis(500);
     loop {
         let chain = &running.prepared.network.rules.chain;
-        let signed = task::block_in_place(|| {
+        let mut sign = || {
             let machine = running.machine.lock();
-            let state = machine.executor().query(0).map_err(|e| e.to_string())?;
-            tx.nonce = staking::query::signer_nonce(&state, &address).map_err(|e| e.to_string())?;
+            let state = machine.executor().query(0).map_err(app_error)?;
+            tx.nonce = staking::query::signer_nonce(&state, &address).map_err(app_error)?;
             if tx.fee.is_none() {
-                let gas = machine.executor().estimate_gas(signer.public_key(), &tx).map_err(|e| e.to_string())?;
+                let gas = machine.executor().estimate_gas(signer.public_key(), &tx).map_err(app_error)?;
                 let amount = Quantity::from(u128::from(settings.submission_gas_price) * u128::from(gas));
                 let most = Quantity::from(settings.submission_max_fee);
                 if !most.is_zero() && amount > most {
-                    return Err(format!("computed fee exceeds configured maximum: {amount} (max: {most})"));
+                    return Err(ApiError::unknown(format!("computed fee exceeds configured maximum: {amount} (max: {most})")));
                 }
                 tx.fee = Some(Fee { amount, gas });
             }
-            SignedTransaction::sign(signer, chain, &tx).map_err(|e| e.to_string())
-        })?;
-        let again =
-            |e: &ApiError| [ERR_INVALID_NONCE, ERR_UPGRADE_PENDING].iter().any(|code| code.module == e.module && code.code == e.code);
-        match running.engine.submit(cbor::to_vec(&signed), true).await {
+            SignedTransaction::sign(signer, chain, &tx).map_err(|e| ApiError::unknown(e.to_string()))
+        };
+        let retried = [ERR_INVALID_NONCE, ERR_UPGRADE_PENDING, ERR_NO_COMMITTED_BLOCKS];
+        let again = |e: &ApiError| retried.iter().any(|code| code.module == e.module && code.code == e.code);
+        let submitted = match task::block_in_place(&mut sign) {
+            Ok(signed) => running.engine.submit(cbor::to_vec(&signed), true).await,
+            Err(error) => Err(error),
+        };
+        match submitted {
             Ok(()) => return Ok(()),
             Err(e) if again(&e) && since.elapsed() < RETRY_FOR => {
                 sleep(pause).await;
                 pause = (pause * 2).min(RETRY_PAUSE);
             }
-            Err(e) => return Err(e.to_string()),
+            Err(e) => return Err(e),
         }
     }
 }
@@ -304,7 +309,7 @@ async fn register(running: Running) {
                 registered.tls = Some(identity.tls_keys());
             }
             Err(error) => {
-                tracing::error!(target: "worker/registration", epoch, error, "the node was not registered; it tries again after the next block");
+                tracing::error!(target: "worker/registration", epoch, %error, "the node was not registered; it tries again after the next block");
             }
         }
     }
@@ -356,14 +361,14 @@ async fn beacon(running: Running) {
         }
         // The round goes on whether this is in a block or not.
         let sending = sign_and_submit(&running, &*identity.node, tx.clone());
-        let result = tokio::time::timeout(RETRY_FOR, sending).await.unwrap_or_else(|_| Err("no block took it in time".to_owned()));
+        let result = tokio::time::timeout(RETRY_FOR, sending).await.unwrap_or_else(|_| Err(ApiError::unknown("no block took it in time")));
         match result {
             Ok(()) => {
                 tracing::info!(target: "worker/beacon", method = tx.method, "sent");
                 sent = Some((epoch, tx));
             }
             Err(error) => {
-                tracing::warn!(target: "worker/beacon", method = tx.method, error, "not sent; it tries again after the next block")
+                tracing::warn!(target: "worker/beacon", method = tx.method, %error, "not sent; it tries again after the next block")
             }
         }
     }

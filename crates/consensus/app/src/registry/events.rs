@@ -22,7 +22,8 @@ const ENTITY_DEREGISTERED: &str = "entity.deregistered";
 const NODE_REGISTERED: &str = "nodes.registered";
 const NODES_EXPIRED: &str = "nodes.expired";
 const NODE_UNFROZEN: &str = "nodes.unfrozen";
-const NODE_LIST_EPOCH: &str = "nodes.epoch";
+/// Attribute of a new epoch, in which the list of nodes is another.
+pub const NODE_LIST_EPOCH: &str = "nodes.epoch";
 
 /// The value of the event of an entity's removal.
 ///
