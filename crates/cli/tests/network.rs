@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::TcpListener,
     path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -12,6 +13,7 @@ use oasis_localnet::{Form, Layout, Network};
 use oasis_node_service::grpc::{Client, SOCKET_FILE};
 use oasis_primitives::cbor::Cbor;
 use prost::Message;
+use serde_json::{Value, json};
 
 const NODES: usize = 4;
 /// How long anything may take, on a busy machine.
@@ -51,11 +53,31 @@ async fn wait_height(network: &mut Network, height: i64) {
     for number in 0..NODES {
         while header(network, number, height).await.is_none() {
             network.check().unwrap();
-            let log = || fs::read_to_string(network.layout().node(number).join("node.log")).unwrap_or_default();
-            assert!(start.elapsed() < PATIENCE, "node {number} has not reached height {height}: {}", tail(&log()));
+            assert!(start.elapsed() < PATIENCE, "node {number} has not reached height {height}: {}", tail(&log(network, number)));
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
+}
+
+fn log(network: &Network, number: usize) -> String {
+    fs::read_to_string(network.layout().node(number).join("node.log")).unwrap_or_default()
+}
+
+/// Waits until a node says something in its log.
+async fn wait_log(network: &mut Network, number: usize, text: &str) {
+    let start = Instant::now();
+    while !log(network, number).contains(text) {
+        network.check().unwrap();
+        assert!(start.elapsed() < PATIENCE, "node {number} does not say {text:?}: {}", tail(&log(network, number)));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Changes a file of the network, which is JSON.
+fn change(path: &Path, change: impl FnOnce(&mut Value)) {
+    let mut value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    change(&mut value);
+    fs::write(path, value.to_string()).unwrap();
 }
 
 /// The end of a log.
@@ -94,6 +116,50 @@ async fn four_processes_agree_through_kills_and_stop_when_told() {
     fs::write(&other, config.replace("genesis.json", "another.json")).unwrap();
     let text = refusal(&network, &other);
     assert!(text.contains("the data directory belongs to another network"), "{text}");
+}
+
+#[tokio::test]
+async fn where_the_network_ends_nodes_serve_the_last_block_until_they_are_told_to_stop() {
+    const END: &str = "no further block is executed";
+    let dir = tempfile::tempdir().unwrap();
+    let mut network = new_network(dir.path());
+    change(&network.layout().genesis(), |genesis| genesis["halt_epoch"] = 1.into());
+    for number in 0..NODES {
+        // None stops by itself before the test is over.
+        let path = network.layout().config(number);
+        change(&path, |config| config["consensus"]["tendermint"]["upgrade"] = json!({ "stop_delay": "1h" }));
+    }
+    for number in 0..3 {
+        network.start(number).unwrap();
+    }
+    for number in 0..3 {
+        wait_log(&mut network, number, END).await;
+    }
+    // One that was away to the end can still have all that the others have.
+    network.start(3).unwrap();
+    wait_log(&mut network, 3, END).await;
+    let last = header(&network, 0, 30).await.unwrap();
+    assert_eq!(header(&network, 3, 30).await.unwrap(), last);
+    network.stop().unwrap();
+}
+
+#[test]
+fn a_port_in_use_stops_a_node_before_it_signs() {
+    let dir = tempfile::tempdir().unwrap();
+    let network = new_network(dir.path());
+    let port = network.layout().form().ports[0];
+    let held = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let text = refusal(&network, &network.layout().config(0));
+    let wanted = "consensus.tendermint.core.listen_address: expected an address and a port that are free, found";
+    assert!(text.contains(&format!("{wanted} {}", held.local_addr().unwrap())), "{text}");
+
+    let path = network.layout().config(1);
+    change(&path, |config| config["worker"] = json!({ "consensusrpc": { "enabled": true }, "client": { "port": port } }));
+    let text = refusal(&network, &path);
+    assert!(text.contains(&format!("worker.client.port: expected a port that is free, found {port}")), "{text}");
+    for number in 0..2 {
+        assert!(!network.layout().node(number).join("tendermint").join("oasis_priv_validator.json").exists());
+    }
 }
 
 /// Runs `oasis-node localnet`, and gives its exit and what it printed.

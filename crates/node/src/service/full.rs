@@ -222,6 +222,9 @@ async fn serve_last_block(settings: &Settings, timeout_commit: i64, reason: Stri
 async fn start_engine(running: &Running, ends: engine::EngineEnds) -> Result<(EngineEnd, NetworkHandle), StartError> {
     let prepared = Arc::clone(&running.prepared);
     let settings = &prepared.settings;
+    let (handle, events) =
+        Peers::start(net::config(&prepared), prepared.identity.p2p.clone(), net::channels()).await.map_err(net::failed)?;
+    tracing::info!(target: "tendermint/p2p", id = %handle.id(), listening = ?handle.listening(), "listening for peers");
     let wal = FileWal::open(prepared.paths.wal()).map_err(fatal)?;
     if let Some(aside) = wal.repaired() {
         tracing::warn!(target: "tendermint/consensus", aside = %aside.display(), "the log ended in the middle of a record, which was put aside");
@@ -242,9 +245,6 @@ async fn start_engine(running: &Running, ends: engine::EngineEnds) -> Result<(En
         seed: u64::from_le_bytes(seed),
         ..NodeConfig::default()
     };
-    let (handle, events) =
-        Peers::start(net::config(&prepared), prepared.identity.p2p.clone(), net::channels()).await.map_err(net::failed)?;
-    tracing::info!(target: "tendermint/p2p", id = %handle.id(), listening = ?handle.listening(), "listening for peers");
     let (requests, requested) = mpsc::unbounded_channel();
     tokio::spawn(answer_requests(running.clone(), requested));
     let (end, ended) = oneshot::channel();
