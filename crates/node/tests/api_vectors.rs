@@ -4,7 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -16,19 +16,24 @@ use anyhow::{Context, Result, bail, ensure};
 use oasis_consensus_abci::{Config, Disk, DiskOptions, Machine, Network};
 use oasis_consensus_engine::{
     ChainState, CheckedBlock, decode_responses,
+    node::Applied,
     ports::{Application, Store},
     proto,
 };
-use oasis_consensus_types::{consensus::TENDERMINT_APP_VERSION, genesis::Document, scheduler::Validator, upgrade::Descriptor};
+use oasis_consensus_types::{
+    consensus::TENDERMINT_APP_VERSION, genesis::Document, node::Node, registry, roothash, scheduler, scheduler::Validator,
+    upgrade::Descriptor,
+};
 use oasis_node_service::{
     api::{
+        notices::{Feed, Notice},
         query::{self, Source},
         source::DiskSource,
     },
     grpc::ApiError,
 };
 use oasis_primitives::{
-    cbor::{self, Cbor},
+    cbor::{self, Cbor, Encode, NilVec, OrNil, RawCbor},
     json::FromJson,
     signature::PublicKey,
     time::Timestamp,
@@ -48,7 +53,9 @@ struct Call {
 }
 
 /// An archive in memory of a recorded chain: executed as a node does, blocks and state kept by a node's databases.
-fn archive(chain: &Path) -> Result<DiskSource> {
+///
+/// After each block it tells of it.
+fn archive(chain: &Path, mut told: impl FnMut(&DiskSource, &Notice) -> Result<()>) -> Result<DiskSource> {
     let upgrades = match oasis_test_vectors::beside_chain(chain, ".upgrades.json")? {
         Some(bytes) => Vec::<Descriptor>::from_json(&serde_json::from_slice(&bytes)?).map_err(|e| anyhow::anyhow!("{e}"))?,
         None => Vec::new(),
@@ -65,7 +72,9 @@ fn archive(chain: &Path) -> Result<DiskSource> {
     let open = || engine::open(EngineKind::Memory, Path::new("memory"), 0);
     let tree = Disk::on(open()?, Path::new("memory"), DiskOptions::new(context.clone()))?;
     let state_reader = tree.reader();
+    let network_handle = Arc::new(network.clone());
     let mut blocks = BlockDb::on(open()?, Path::new("memory"), BlockOptions { context, ..BlockOptions::default() })?;
+    let source = DiskSource::new(network_handle, true, state_reader, blocks.clone());
     let config = Config { upgrades, disable_checkpointer: true, ..Config::default() };
     let mut machine = Machine::open(tree, network.clone(), config)?;
     let response = machine.init_chain(&network.engine)?;
@@ -83,8 +92,19 @@ fn archive(chain: &Path) -> Result<DiskSource> {
         ensure!(commit.app_hash == recorded.state_root.0, "block {}: another state", recorded.height);
         state = state.after_block(&block, &responses, &commit.app_hash)?;
         blocks.save_applied(&state, &block.evidence().evidence)?;
+        let applied = Applied { block: Arc::new(block), responses, app_hash: commit.app_hash, invalidated: Vec::new() };
+        told(&source, &Notice::new(Arc::new(applied)))?;
     }
-    Ok(DiskSource::new(Arc::new(network), true, state_reader, blocks))
+    Ok(source)
+}
+
+/// The chain of recorded calls: the one beside them, else one of the same name.
+fn chain_of(calls: &Path) -> Result<PathBuf> {
+    let name = calls.file_name().context("a name")?;
+    let beside = calls.parent().and_then(Path::parent).context("a directory")?.join("chains").join(name);
+    let all = oasis_test_vectors::files("chains/", &name.to_string_lossy())?;
+    let named = |path: &&PathBuf| path.ends_with(Path::new("chains").join(name));
+    if beside.exists() { Ok(beside) } else { all.iter().find(named).cloned().context("no chain of this name") }
 }
 
 /// Whether an answer is the recorded one. The original gives validators in no order of its own.
@@ -138,7 +158,7 @@ fn compare(source: &DiskSource, call: &Call) -> Result<()> {
 /// Answers all calls of a chain; returns how many there were of each method.
 fn check_chain(chain: &Path, calls: &Path) -> Result<BTreeMap<String, usize>> {
     let calls: Vec<Call> = cbor::sequence_from_slice(&oasis_test_vectors::read(calls)?)?;
-    let source = archive(chain)?;
+    let source = archive(chain, |_, _| Ok(()))?;
     let mut methods: BTreeMap<String, usize> = BTreeMap::new();
     let mut wrong = Vec::new();
     for call in calls {
@@ -163,11 +183,7 @@ fn every_recorded_call_is_answered_byte_for_byte_api_vectors() {
         for _ in 0..2 {
             let work = || {
                 while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let name = file.file_name().unwrap().to_string_lossy().into_owned();
-                    let chains = oasis_test_vectors::files("chains/", &name).unwrap();
-                    // A directory may hold the calls without their chain; those of the repository have it.
-                    let Some(chain) = chains.iter().find(|path| path.ends_with(format!("chains/{name}"))) else { continue };
-                    match check_chain(chain, file) {
+                    match chain_of(file).and_then(|chain| check_chain(&chain, file)) {
                         Ok(methods) => {
                             methods.into_iter().for_each(|(method, count)| *all.lock().unwrap().entry(method).or_default() += count)
                         }
@@ -188,4 +204,88 @@ fn every_recorded_call_is_answered_byte_for_byte_api_vectors() {
 fn errors_have_the_status_of_the_original() {
     let plain = ApiError::unknown("no");
     assert_eq!(hex::encode(plain.status_bytes()), "080212026e6f");
+}
+
+/// What a query answers, item by item.
+fn items(source: &DiskSource, method: &str, request: &impl Encode) -> Result<Vec<Vec<u8>>> {
+    let (service, method) = method.split_once('/').context("a service and a method")?;
+    let answer = query::answer(source, service, method, &cbor::to_vec(request)).context("no such method")??;
+    Ok(cbor::from_slice_higher_limits::<NilVec<RawCbor>>(&answer)?.into_vec().into_iter().map(|item| item.0).collect())
+}
+
+fn encoded<T: Encode>(items: impl IntoIterator<Item = T>) -> Vec<Vec<u8>> {
+    items.into_iter().map(|item| cbor::to_vec(&item)).collect()
+}
+
+/// Compares what subscribers are told of a block with what queries answer at its height.
+fn compare_notice(source: &DiskSource, notice: &Notice, counts: &mut BTreeMap<&'static str, usize>) -> Result<()> {
+    let height = notice.height();
+    let mut check = |what: &'static str, told: &[Vec<u8>], known: Vec<Vec<u8>>| {
+        *counts.entry(what).or_default() += told.len();
+        ensure!(told == known, "{what}: subscribers are told of {} and queries of {}", told.len(), known.len());
+        Ok(())
+    };
+    let told = |feed| notice.messages(feed, source);
+    let one = |method| {
+        let (service, method) = str::split_once(method, '/').context("a service and a method")?;
+        anyhow::Ok(vec![query::answer(source, service, method, &cbor::to_vec(&height)).context("no such method")??])
+    };
+    check("blocks", &told(Feed::Blocks), one("Consensus/GetBlock")?)?;
+    check("epochs", &told(Feed::Epochs), one("Beacon/GetEpoch")?)?;
+    check("staking", &told(Feed::Staking), items(source, "Staking/GetEvents", &height)?)?;
+    check("governance", &told(Feed::Governance), items(source, "Governance/GetEvents", &height)?)?;
+    let registry: Vec<registry::Event> =
+        items(source, "Registry/GetEvents", &height)?.iter().map(|e| cbor::from_slice(e)).collect::<Result<_, _>>()?;
+    check("entities", &told(Feed::Entities), encoded(registry.iter().filter_map(|e| e.entity.clone())))?;
+    check("nodes", &told(Feed::Nodes), encoded(registry.iter().filter_map(|e| e.node.clone())))?;
+    check("runtimes", &told(Feed::Runtimes), encoded(registry.iter().filter_map(|e| e.runtime.clone()?.runtime)))?;
+    let lists = told(Feed::NodeLists);
+    if !lists.is_empty() {
+        let mut nodes: Vec<Node> =
+            items(source, "Registry/GetNodes", &height)?.iter().map(|n| cbor::from_slice(n)).collect::<Result<_, _>>()?;
+        nodes.sort_by_key(|node| node.id);
+        check("node lists", &lists, encoded([registry::NodeList { nodes: nodes.into_iter().map(OrNil::from).collect() }]))?;
+    }
+    let committees = told(Feed::Committees);
+    if !committees.is_empty() {
+        let mut known = Vec::new();
+        let runtimes = items(source, "Registry/GetRuntimes", &registry::GetRuntimesQuery { height, include_suspended: true })?;
+        for runtime in runtimes {
+            let runtime_id = cbor::from_slice::<registry::Runtime>(&runtime)?.id;
+            known.extend(items(source, "Scheduler/GetCommittees", &scheduler::GetCommitteesRequest { height, runtime_id })?);
+        }
+        let mut told = committees.to_vec();
+        told.sort();
+        known.sort();
+        check("committees", &told, known)?;
+    }
+    let of_runtimes = notice.of_runtimes(source);
+    let (rounds, events): (Vec<_>, Vec<_>) = of_runtimes.iter().cloned().partition(|item| item.round.is_some());
+    let known: Vec<roothash::Event> =
+        items(source, "RootHash/GetEvents", &height)?.iter().map(|e| cbor::from_slice(e)).collect::<Result<_, _>>()?;
+    let (finalized, others): (Vec<_>, Vec<_>) = known.into_iter().partition(|e| e.finalized.is_some());
+    check("events of runtimes", &events.iter().map(|e| e.message.clone()).collect::<Vec<_>>(), encoded(others))?;
+    let mut blocks = Vec::new();
+    for event in &finalized {
+        let request = roothash::RuntimeRequest { runtime_id: event.runtime_id, height };
+        let block = query::answer(source, "RootHash", "GetLatestBlock", &cbor::to_vec(&request)).context("no such method")??;
+        blocks.push(roothash::AnnotatedBlock { height, block: cbor::from_slice(&block)? });
+    }
+    check("rounds", &rounds.iter().map(|round| round.message.clone()).collect::<Vec<_>>(), encoded(blocks))
+}
+
+#[test]
+fn subscribers_are_told_of_a_block_what_queries_answer_api_vectors() {
+    let mut counts = BTreeMap::new();
+    for name in ["runtime-message.cbor.gz", "validator-equivocation.cbor.gz", "governance-upgrade.cbor.gz"] {
+        let Some(chain) = oasis_test_vectors::files("chains/", name).unwrap().into_iter().next() else { continue };
+        archive(&chain, |source, notice| {
+            compare_notice(source, notice, &mut counts).with_context(|| format!("{name}: block {}", notice.height()))
+        })
+        .unwrap();
+    }
+    println!("{counts:?}");
+    for what in ["blocks", "epochs", "staking", "nodes", "runtimes", "node lists", "committees", "events of runtimes", "rounds"] {
+        assert!(counts.get(what).is_some_and(|count| *count > 0), "{what}: {counts:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod light;
+pub mod notices;
 pub mod query;
 pub mod results;
 pub mod source;

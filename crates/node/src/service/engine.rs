@@ -23,8 +23,10 @@ use oasis_consensus_net::{NetEvent, NetEvents, NetworkHandle};
 use oasis_consensus_types::consensus::ERR_DUPLICATE_TX;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use super::notices::Notice;
-use crate::grpc::{ApiError, GrpcCode};
+use crate::{
+    api::notices::Notice,
+    grpc::{ApiError, GrpcCode},
+};
 
 /// Users' requests that wait.
 const MAX_COMMANDS: usize = 4096;
@@ -104,6 +106,11 @@ impl EngineHandle {
     /// Tells of each block from now on, when its state is there. Who is too slow hears how many passed.
     pub fn notices(&self) -> broadcast::Receiver<Arc<Notice>> {
         self.notices.subscribe()
+    }
+
+    /// For those who let others subscribe.
+    pub fn notices_sender(&self) -> broadcast::Sender<Arc<Notice>> {
+        self.notices.clone()
     }
 
     /// The transactions that wait for a block.

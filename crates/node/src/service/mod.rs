@@ -6,7 +6,6 @@ mod full;
 mod leave;
 mod light;
 mod net;
-mod notices;
 mod paths;
 mod prepare;
 mod public;

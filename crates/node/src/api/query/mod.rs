@@ -110,8 +110,20 @@ pub fn current_epoch(source: &dyn Source) -> AppResult<(u64, i64)> {
 ///
 /// Source: go/common/grpc/cbor.go, `Unmarshal`; gRPC for Go, `processUnaryRPC`.
 pub fn read<T: Decode>(request: &[u8]) -> Result<T, ApiError> {
-    let wrong = |e: cbor::Error| ApiError::grpc(GrpcCode::Internal, format!("grpc: error unmarshalling request: {e}"));
+    let wrong = |e: cbor::Error| ApiError::grpc(GrpcCode::Internal, format!("grpc: error unmarshalling request: {}", words(&e)));
     cbor::from_slice_higher_limits(request).map_err(wrong)
+}
+
+/// The original's words for what does not depend on its types. Source: the CBOR library of the original, `decode.go`, `valid.go`.
+fn words(error: &cbor::Error) -> String {
+    match error {
+        cbor::Error::Empty => "EOF".to_owned(),
+        cbor::Error::UnexpectedEnd(_) => "unexpected EOF".to_owned(),
+        cbor::Error::TooDeep => "cbor: exceeded max nested level 32".to_owned(),
+        cbor::Error::Tag(_) => "cbor: CBOR tag isn't allowed".to_owned(),
+        cbor::Error::NotUtf8 => "cbor: invalid UTF-8 string".to_owned(),
+        error => format!("cbor: {error}"),
+    }
 }
 
 /// Encodes an answer.

@@ -94,7 +94,7 @@ impl Service for NodeApi {
         Some(match kind {
             Kind::Call => Reply::Unary(Box::pin(async move { running.answer(&service, &method, request).await })),
             Kind::Query => Reply::Unary(Box::pin(running.query(service, method, request))),
-            Kind::Stream => match streams::open(&running, &service, &method, &request) {
+            Kind::Stream => match streams::open(streams::Desk::of(&running), &service, &method, &request) {
                 Ok(messages) => Reply::Stream(messages),
                 Err(error) => Reply::Unary(Box::pin(async move { Err(error) })),
             },

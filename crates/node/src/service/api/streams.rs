@@ -12,14 +12,20 @@ use std::{
 use oasis_consensus_app::roothash;
 use oasis_consensus_types::{consensus::ERR_UNSUPPORTED, roothash::AnnotatedBlock};
 use oasis_primitives::{cbor, namespace::Namespace};
-use tokio::sync::{broadcast::error::RecvError, mpsc};
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    mpsc,
+};
 use tokio_stream::Stream;
 
 use super::{Running, coded, query, read, stopping};
 use crate::{
-    api::query::Source as _,
+    api::{
+        notices::{self, Feed, Notice},
+        query::Source,
+    },
     grpc::{ApiError, GrpcCode, Messages},
-    service::notices::{self, Feed, Notice},
+    service::stop::Stopper,
 };
 
 /// The methods that answer with streams, by service.
@@ -46,6 +52,21 @@ enum Wanted {
     RoundEvents(Namespace),
 }
 
+/// Where subscribers come to.
+#[derive(Clone)]
+pub(super) struct Desk {
+    source: Arc<dyn Source>,
+    notices: broadcast::Sender<Arc<Notice>>,
+    stopper: Stopper,
+}
+
+impl Desk {
+    pub(super) fn of(running: &Running) -> Self {
+        let source = Arc::new(running.source.clone());
+        Self { source, notices: running.engine.notices_sender(), stopper: running.stopper.clone() }
+    }
+}
+
 /// A subscriber's end.
 struct Subscription {
     messages: mpsc::Receiver<Vec<u8>>,
@@ -70,9 +91,9 @@ impl Stream for Subscription {
 }
 
 /// Subscribes.
-pub(super) fn open(running: &Running, service: &str, method: &str, request: &[u8]) -> Result<Messages, ApiError> {
+pub(super) fn open(desk: Desk, service: &str, method: &str, request: &[u8]) -> Result<Messages, ApiError> {
     let wanted = match (service, method) {
-        ("Consensus", _) if running.is_archive() => return Err(coded(ERR_UNSUPPORTED)),
+        ("Consensus", _) if desk.source.is_archive() => return Err(coded(ERR_UNSUPPORTED)),
         ("Consensus", _) => Wanted::Feed(Feed::Blocks),
         ("Beacon", _) => Wanted::Feed(Feed::Epochs),
         ("Governance", _) => Wanted::Feed(Feed::Governance),
@@ -87,19 +108,21 @@ pub(super) fn open(running: &Running, service: &str, method: &str, request: &[u8
     };
     let (sender, messages) = mpsc::channel(QUEUE);
     let end = Arc::new(OnceLock::new());
-    let subscriber = Subscriber { running: running.clone(), wanted, sender, last: None };
+    let mut subscriber = Subscriber { desk, wanted, sender, last: None };
     let told = Arc::clone(&end);
     tokio::spawn(async move {
         if let Err(error) = subscriber.serve().await {
             let _ = told.set(error);
         }
+        // Only now the queue ends, when it is known why.
+        drop(subscriber);
     });
     Ok(Box::pin(Subscription { messages, end, ended: false }))
 }
 
 /// The node's end of a stream.
 struct Subscriber {
-    running: Running,
+    desk: Desk,
     wanted: Wanted,
     sender: mpsc::Sender<Vec<u8>>,
     /// The last epoch or round that was told: they only change, or rise.
@@ -108,11 +131,11 @@ struct Subscriber {
 
 impl Subscriber {
     /// Ends without an error when nobody listens any more.
-    async fn serve(mut self) -> Result<(), ApiError> {
-        let mut notices = self.running.engine.notices();
+    async fn serve(&mut self) -> Result<(), ApiError> {
+        let mut notices = self.desk.notices.subscribe();
         // Everything up to this height is in what is told first.
         let (first, known) = tokio::task::block_in_place(|| {
-            let known = self.running.source.last_height();
+            let known = self.desk.source.last_height();
             (self.first(), known)
         });
         let known = if first.is_empty() { 0 } else { known };
@@ -123,7 +146,7 @@ impl Subscriber {
             let notice = tokio::select! {
                 notice = notices.recv() => notice,
                 () = self.sender.closed() => return Ok(()),
-                () = self.running.stopper.stopped() => return Err(stopping()),
+                () = self.desk.stopper.stopped() => return Err(stopping()),
             };
             let notice = match notice {
                 Ok(notice) => notice,
@@ -153,14 +176,15 @@ impl Subscriber {
 
     /// What is told before anything happens.
     fn first(&mut self) -> Vec<Vec<u8>> {
-        let source = &self.running.source;
+        let source = Arc::clone(&self.desk.source);
+        let source = source.as_ref();
         match self.wanted {
             Wanted::Feed(feed) => {
                 let items = notices::first(feed, source);
                 self.compare(feed, items)
             }
             Wanted::RoundEvents(_) => Vec::new(),
-            Wanted::Rounds(_) if self.running.is_archive() => Vec::new(),
+            Wanted::Rounds(_) if source.is_archive() => Vec::new(),
             Wanted::Rounds(id) => {
                 let state = query::state(source, 0).and_then(|state| roothash::query::runtime_state(&state, &id));
                 let Ok(state) = state else { return Vec::new() };
@@ -173,7 +197,8 @@ impl Subscriber {
 
     /// What is told of a block.
     fn select(&mut self, notice: &Notice) -> Vec<Vec<u8>> {
-        let source = &self.running.source;
+        let source = Arc::clone(&self.desk.source);
+        let source = source.as_ref();
         match self.wanted {
             Wanted::Feed(feed) => {
                 let items = notice.messages(feed, source).to_vec();
@@ -214,4 +239,121 @@ impl Subscriber {
 
 fn slow(what: std::fmt::Arguments<'_>) -> ApiError {
     ApiError::grpc(GrpcCode::ResourceExhausted, format!("the subscriber reads too slowly: {what}; subscribe again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use oasis_consensus_abci::Network;
+    use oasis_consensus_app::{error::Result as AppResult, store::Store as State};
+    use oasis_consensus_engine::{CheckedBlock, decode_responses, node::Applied, ports::Store as Blocks};
+    use oasis_mkvs::{Root, Tree};
+    use oasis_storage::{BlockDb, BlockOptions, EngineKind, engine};
+    use tokio_stream::StreamExt as _;
+
+    use super::*;
+
+    /// A node before its first block.
+    struct Nothing(Network, BlockDb);
+
+    impl Source for Nothing {
+        fn network(&self) -> &Network {
+            &self.0
+        }
+
+        fn is_archive(&self) -> bool {
+            false
+        }
+
+        fn blocks(&self) -> &dyn Blocks {
+            &self.1
+        }
+
+        fn last_height(&self) -> i64 {
+            0
+        }
+
+        fn state_at(&self, _: i64) -> AppResult<Option<State>> {
+            Ok(None)
+        }
+
+        fn tree(&self, _: &Root) -> AppResult<Option<Tree>> {
+            Ok(None)
+        }
+    }
+
+    /// A desk, and a notice of the first block of a recorded network.
+    fn desk() -> (Desk, Arc<Notice>) {
+        let path = oasis_test_vectors::files("chains/", "debond.cbor.gz").unwrap().remove(0);
+        let mut reader = oasis_replay::open(&path).unwrap();
+        let first = reader.first_time().unwrap();
+        let network = oasis_replay::network(reader.header(), first, true).unwrap();
+        let recorded = reader.next_block().unwrap().unwrap();
+        let applied = Applied {
+            block: Arc::new(CheckedBlock::decode(&recorded.block).unwrap()),
+            responses: decode_responses(&recorded.results).unwrap(),
+            app_hash: Vec::new(),
+            invalidated: Vec::new(),
+        };
+        let memory = std::path::Path::new("memory");
+        let blocks = BlockDb::on(engine::open(EngineKind::Memory, memory, 0).unwrap(), memory, BlockOptions::default()).unwrap();
+        let (stopper, _) = crate::service::stop::stop();
+        let desk = Desk { source: Arc::new(Nothing(network, blocks)), notices: broadcast::channel(64).0, stopper };
+        (desk, Arc::new(Notice::new(Arc::new(applied))))
+    }
+
+    async fn subscribe(desk: &Desk, service: &str, method: &str, count: usize) -> Vec<Messages> {
+        let streams = (0..count).map(|_| open(desk.clone(), service, method, &[]).unwrap()).collect();
+        while desk.notices.receiver_count() < count {
+            tokio::task::yield_now().await;
+        }
+        streams
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_subscriber_that_does_not_read_is_dropped_with_an_error() {
+        let (desk, notice) = desk();
+        let mut stream = subscribe(&desk, "Consensus", "WatchBlocks", 1).await.remove(0);
+        for _ in 0..1000 {
+            desk.notices.send(Arc::clone(&notice)).unwrap();
+        }
+        let mut read = 0;
+        let error = loop {
+            match stream.next().await.unwrap() {
+                Ok(_) => read += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(read <= QUEUE + 1, "{read} messages waited");
+        assert_eq!(error.grpc, GrpcCode::ResourceExhausted);
+        assert!(stream.next().await.is_none());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn subscribers_that_went_away_cost_nothing_and_others_hear_on() {
+        let (desk, notice) = desk();
+        let mut streams = subscribe(&desk, "Consensus", "WatchBlocks", 1000).await;
+        let mut stays = streams.pop().unwrap();
+        drop(streams);
+        while desk.notices.receiver_count() > 1 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..100 {
+            desk.notices.send(Arc::clone(&notice)).unwrap();
+            assert!(stays.next().await.unwrap().is_ok());
+        }
+        desk.stopper.stop();
+        assert_eq!(stays.next().await.unwrap().unwrap_err().grpc, GrpcCode::Unavailable);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_epoch_is_told_once() {
+        let (desk, notice) = desk();
+        let mut stream = subscribe(&desk, "Beacon", "WatchEpochs", 1).await.remove(0);
+        assert_eq!(stream.next().await.unwrap().unwrap(), cbor::to_vec(&0u64));
+        for _ in 0..10 {
+            desk.notices.send(Arc::clone(&notice)).unwrap();
+        }
+        desk.stopper.stop();
+        assert!(stream.next().await.unwrap().is_err());
+    }
 }

@@ -12,7 +12,7 @@ use oasis_primitives::{
     namespace::Namespace,
 };
 
-use crate::api::{
+use super::{
     block::Block,
     query::{self, BlockEvents, Source, node_list},
 };
@@ -147,7 +147,9 @@ impl Notice {
             Feed::Committees => {
                 let mut out = Vec::new();
                 for value in self.attributes(scheduler::APP_NAME, scheduler::KEY_ELECTED) {
-                    let kinds: Vec<CommitteeKind> = cbor::from_slice(&value).map_err(text)?;
+                    // A list of bytes is a byte string.
+                    let kinds: Vec<u8> = cbor::from_slice(&value).map_err(text)?;
+                    let kinds: Vec<CommitteeKind> = kinds.into_iter().map(CommitteeKind).collect();
                     out.extend(encoded(scheduler::query::kinds_committees(&self.state(source)?, &kinds).map_err(|e| e.to_string())?));
                 }
                 out
