@@ -23,7 +23,7 @@ use oasis_primitives::{
     address::Address,
     cbor,
     quantity::Quantity,
-    signature::{ChainContext, Signer as _},
+    signature::{ChainContext, Signer as _, remember_signatures},
 };
 use oasis_storage::{BlockDb, BlockOptions};
 use rand::{Rng, SeedableRng};
@@ -172,6 +172,7 @@ struct World {
 
 /// Runs a seed. An error says why there is no network to run.
 pub fn run(options: Options) -> Result<Report, String> {
+    remember_signatures();
     let mut world = World::new(options)?;
     world.begin();
     world.run();

@@ -21,8 +21,20 @@ const SINGLY: usize = 4;
 /// derived by hashing the whole batch: nobody can pick entries after their weights, and no randomness is needed.
 #[derive(Clone, Debug, Default)]
 pub struct BatchVerifier {
-    entries: Vec<Option<Entry>>,
+    entries: Vec<Held>,
     points: BTreeMap<PublicKey, Option<EdwardsPoint>>,
+}
+
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are of the large one")]
+enum Held {
+    /// It doesn't hold.
+    Invalid,
+    /// It holds.
+    #[cfg(feature = "remember-signatures")]
+    Known,
+    /// The equation decides.
+    Open(Entry),
 }
 
 #[derive(Clone, Debug)]
@@ -40,9 +52,16 @@ impl BatchVerifier {
 
     /// Adds a signature over these very bytes; no context, no blacklist.
     pub fn push_prehashed(&mut self, key: &PublicKey, message: &[u8], signature: &RawSignature) {
+        #[cfg(feature = "remember-signatures")]
+        if super::memo::is_on() {
+            let holds = super::verify_prehashed(key, message, signature);
+            self.entries.push(if holds { Held::Known } else { Held::Invalid });
+            return;
+        }
         let point = *self.points.entry(*key).or_insert_with(|| unpack_key(key));
         let parts = point.and_then(|a| unpack(key, a, message, signature));
-        self.entries.push(parts.map(|parts| Entry { key: *key, signature: *signature, parts }));
+        let entry = parts.map(|parts| Entry { key: *key, signature: *signature, parts });
+        self.entries.push(entry.map_or(Held::Invalid, Held::Open));
     }
 
     /// Adds a signature by the rules of Tendermint keys.
@@ -57,7 +76,7 @@ impl BatchVerifier {
 
     /// Adds an entry that doesn't hold.
     pub fn push_invalid(&mut self) {
-        self.entries.push(None);
+        self.entries.push(Held::Invalid);
     }
 
     /// The number of entries.
@@ -74,8 +93,16 @@ impl BatchVerifier {
     ///
     /// Source: curve25519-voi primitives/ed25519/batch_verify.go, `VerifyBatchOnly`.
     pub fn verify_all(&self) -> bool {
-        let entries: Option<Vec<&Entry>> = self.entries.iter().map(Option::as_ref).collect();
-        entries.is_some_and(|entries| !entries.is_empty() && all_hold(&entries))
+        let mut open = Vec::with_capacity(self.entries.len());
+        for entry in &self.entries {
+            match entry {
+                Held::Invalid => return false,
+                #[cfg(feature = "remember-signatures")]
+                Held::Known => {}
+                Held::Open(entry) => open.push(entry),
+            }
+        }
+        !self.entries.is_empty() && (open.is_empty() || all_hold(&open))
     }
 
     /// Which entries hold, in the order they were added.
@@ -83,9 +110,14 @@ impl BatchVerifier {
         let mut out: Vec<bool> = vec![false; self.entries.len()];
         let (mut entries, mut places) = (Vec::new(), Vec::new());
         for (entry, place) in self.entries.iter().zip(&mut out) {
-            if let Some(entry) = entry {
-                entries.push(entry);
-                places.push(place);
+            match entry {
+                Held::Invalid => {}
+                #[cfg(feature = "remember-signatures")]
+                Held::Known => *place = true,
+                Held::Open(entry) => {
+                    entries.push(entry);
+                    places.push(place);
+                }
             }
         }
         find(&entries, &mut places);

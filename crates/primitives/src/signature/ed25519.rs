@@ -55,5 +55,9 @@ impl Parts {
 
 /// Whether a signature over these very bytes holds; no context, no blacklist.
 pub fn verify_prehashed(key: &PublicKey, message: &[u8], signature: &RawSignature) -> bool {
-    unpack_key(key).and_then(|a| unpack(key, a, message, signature)).is_some_and(|parts| parts.holds())
+    let verify = || unpack_key(key).and_then(|a| unpack(key, a, message, signature)).is_some_and(|parts| parts.holds());
+    #[cfg(feature = "remember-signatures")]
+    return super::memo::or_else(key, message, signature, verify);
+    #[cfg(not(feature = "remember-signatures"))]
+    verify()
 }

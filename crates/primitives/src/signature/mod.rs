@@ -10,6 +10,8 @@ mod blacklist;
 mod context;
 mod ed25519;
 mod keys;
+#[cfg(feature = "remember-signatures")]
+mod memo;
 mod rules;
 mod signed;
 mod signer;
@@ -19,6 +21,8 @@ pub use blacklist::{Blacklist, RESERVED_KEYS, known_test_keys};
 pub use context::{ChainContext, Context, ContextError, SigningContext, TENDERMINT_CONTEXT};
 pub use ed25519::verify_prehashed;
 pub use keys::{PublicKey, RawSignature};
+#[cfg(feature = "remember-signatures")]
+pub use memo::remember_signatures;
 pub use rules::{AheadVerifier, SignatureRules, Verified, verify_tendermint};
 pub use signed::{MultiSigned, OpenError, Signature, SignedBlob};
 pub use signer::{MemorySigner, SignError, Signer};
