@@ -37,7 +37,7 @@ pub enum Violation {
         /// Height, round and kind of the votes.
         step: (i64, i32, i32),
     },
-    /// An honest validator that had precommitted a block prevoted another one though nothing unlocked it.
+    /// An honest validator that had precommitted a block prevoted nil or another one though nothing unlocked it.
     Lock {
         /// The validator.
         validator: usize,
@@ -100,7 +100,7 @@ impl fmt::Display for Violation {
             Self::Lock { validator, height, locked, round } => {
                 write!(
                     f,
-                    "lock: validator {validator} precommitted in round {locked} of height {height} and prevoted another block in round {round}"
+                    "lock: validator {validator} precommitted in round {locked} of height {height} and prevoted something else in round {round}"
                 )
             }
             Self::Order { node, before, height } => write!(f, "order: node {node} applied height {height} after {before}"),
@@ -229,9 +229,6 @@ impl Checks {
     pub fn sent(&mut self, vote: &Vote) {
         self.signed(vote);
         let Some(validator) = self.validator(&vote.validator_address).filter(|v| self.honest.contains(v)) else { return };
-        if vote.block_id.hash.is_empty() {
-            return;
-        }
         let block = vote.block_id.hash.clone();
         let none = Vec::new();
         let powers = self.powers.get(&vote.height).unwrap_or(&none);
@@ -239,7 +236,9 @@ impl Checks {
         let two_thirds = |who: &BTreeSet<usize>| who.iter().filter_map(|v| powers.get(*v)).sum::<i64>() * 3 > total * 2;
         let height = self.heights.entry(vote.height).or_default();
         if vote.r#type == SignedMsgType::PRECOMMIT {
-            height.precommits.insert((validator, vote.round), block);
+            if !block.is_empty() {
+                height.precommits.insert((validator, vote.round), block);
+            }
             return;
         }
         let last = height.precommits.range((validator, 0)..(validator, vote.round)).next_back();

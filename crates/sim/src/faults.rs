@@ -1,9 +1,9 @@
 //! What goes wrong in a run, all of it decided by the seed.
 
-use rand::Rng;
+use rand::{Rng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-use crate::queue::Moment;
+use crate::{queue::Moment, trap::Trap};
 
 /// What a Byzantine validator does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,17 @@ pub enum Fault {
         cost: u64,
         /// How long, nanoseconds.
         length: u64,
+    },
+    /// From its next height on a validator is made to lock on a block alone, and stops right after it said so.
+    LockAlone {
+        /// The validator.
+        node: usize,
+        /// Who gets proposals too late.
+        late: Vec<usize>,
+        /// How long, nanoseconds.
+        length: u64,
+        /// Until the validator starts again, nanoseconds.
+        down: u64,
     },
 }
 
@@ -141,7 +152,7 @@ impl Plan {
                 return;
             }
             let rest = limits.length - at;
-            let fault = match rng.random_range(0..10) {
+            let fault = match rng.random_range(0..11) {
                 0..=1 => {
                     let side: Vec<usize> = (0..nodes).filter(|_| rng.random_ratio(1, 2)).collect();
                     if side.is_empty() || side.len() == nodes {
@@ -161,14 +172,24 @@ impl Plan {
                     }
                     Fault::Disconnect { a, b }
                 }
-                _ => Fault::SlowDisk {
+                9 => Fault::SlowDisk {
                     node: rng.random_range(0..nodes),
                     cost: rng.random_range(MILLISECOND..300 * MILLISECOND),
                     length: rng.random_range(SECOND..30 * SECOND).min(rest),
                 },
+                _ => self.draw_lock(rng, rest),
             };
             self.faults.push((Moment(at), fault));
         }
+    }
+
+    fn draw_lock(&self, rng: &mut ChaCha8Rng, rest: u64) -> Fault {
+        let node = rng.random_range(0..self.validators);
+        let mut late: Vec<usize> = (0..self.validators).filter(|other| *other != node).collect();
+        late.shuffle(rng);
+        late.truncate(Trap::late_of(self.validators));
+        let length = rng.random_range(4 * SECOND..9 * SECOND).min(rest);
+        Fault::LockAlone { node, late, length, down: rng.random_range(10 * MILLISECOND..SECOND).min(rest) }
     }
 
     /// What a node does, if it is Byzantine.
@@ -191,7 +212,7 @@ mod tests {
             assert!(plan.byzantine.len() * 3 < plan.validators);
             for (at, fault) in &plan.faults {
                 let length = match fault {
-                    Fault::Partition { length, .. } | Fault::SlowDisk { length, .. } => *length,
+                    Fault::Partition { length, .. } | Fault::SlowDisk { length, .. } | Fault::LockAlone { length, .. } => *length,
                     Fault::Crash { down, .. } => *down,
                     Fault::Disconnect { .. } => 0,
                 };

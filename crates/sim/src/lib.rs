@@ -12,6 +12,8 @@ pub mod network;
 pub mod queue;
 mod signer;
 pub mod timeline;
+mod topology;
+mod trap;
 mod world;
 
 pub use world::{Options, Planted, Report, run};

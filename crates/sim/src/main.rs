@@ -1,5 +1,9 @@
 //! `./x sim`: many seeds on all cores, or the table of network sizes.
 
+mod options;
+mod progress;
+mod table;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -12,76 +16,14 @@ use std::{
     time::Instant,
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
-use oasis_sim::{Options, Planted, Report, run};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use oasis_sim::{Options, Report, run};
+use serde_json::json;
 
-const HELP: &str = "\
-usage: ./x sim [OPTIONS]
-
-  --seeds N         how many seeds (100)
-  --first-seed S    the first (0)
-  --blocks B        blocks of each run (500)
-  --validators N    validators of each run (4 to 7, as the seed says)
-  --planted BUG     lock, vote or evidence: stops at the first seed that finds the bug, and fails if none does
-  --table           instead: networks of 4 to 100 validators without faults, as Markdown
-  --output DIR      where timelines of failures go (target/sim)
-";
-
-/// Sizes of the networks in the table.
-const SIZES: [usize; 5] = [4, 7, 20, 50, 100];
-/// Blocks of each.
-const TABLE_BLOCKS: i64 = 10;
-
-struct Settings {
-    seeds: u64,
-    first: u64,
-    blocks: i64,
-    validators: Option<usize>,
-    planted: Option<Planted>,
-    table: bool,
-    output: PathBuf,
-}
-
-fn parse(args: &[String]) -> Result<Option<Settings>, String> {
-    let mut settings = Settings {
-        seeds: 100,
-        first: 0,
-        blocks: 500,
-        validators: None,
-        planted: None,
-        table: false,
-        output: Path::new("target/sim").to_owned(),
-    };
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        if arg == "--table" {
-            settings.table = true;
-            continue;
-        }
-        if arg == "--help" {
-            return Ok(None);
-        }
-        let value = args.next().ok_or_else(|| format!("{arg}: expected a value\n\n{HELP}"))?;
-        let number = || value.parse::<u64>().map_err(|_| format!("{arg}: expected a number, found {value:?}"));
-        match arg.as_str() {
-            "--seeds" => settings.seeds = number()?,
-            "--first-seed" => settings.first = number()?,
-            "--blocks" => settings.blocks = number()?.clamp(1, 1_000_000).cast_signed(),
-            "--validators" => settings.validators = Some(number()?.clamp(1, 200) as usize),
-            "--output" => settings.output = PathBuf::from(value),
-            "--planted" => {
-                settings.planted = Some(match value.as_str() {
-                    "lock" => Planted::Lock,
-                    "vote" => Planted::Vote,
-                    "evidence" => Planted::Evidence,
-                    other => return Err(format!("--planted: expected lock, vote or evidence, found {other:?}")),
-                });
-            }
-            other => return Err(format!("unknown option {other:?}\n\n{HELP}")),
-        }
-    }
-    Ok(Some(settings))
-}
+use crate::{
+    options::{HELP, Settings, parse},
+    progress::Progress,
+};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -90,7 +32,7 @@ fn main() -> ExitCode {
             print!("{HELP}");
             return ExitCode::SUCCESS;
         }
-        Ok(Some(settings)) if settings.table => table(),
+        Ok(Some(settings)) if settings.table => table::print(settings.json),
         Ok(Some(settings)) => seeds(&settings),
         Err(e) => Err(e),
     };
@@ -103,87 +45,117 @@ fn main() -> ExitCode {
     }
 }
 
-fn write(report: &Report, directory: &Path) -> Result<PathBuf, String> {
-    let path = directory.join(format!("seed-{}.txt", report.seed));
-    let text = format!("seed {}\n{:#?}\n\n{}", report.seed, report.plan, report.timeline);
-    fs::create_dir_all(directory).and_then(|()| fs::write(&path, text)).map_err(|e| format!("{}: {e}", path.display()))?;
-    Ok(path)
+fn place(directory: &Path, seed: u64) -> PathBuf {
+    directory.join(format!("seed-{seed}.txt"))
 }
 
-fn seeds(settings: &Settings) -> Result<(), String> {
+fn write(report: &Report, directory: &Path) -> Result<(), String> {
+    let path = place(directory, report.seed);
+    let text = format!("seed {}\n{:#?}\n\n{}", report.seed, report.plan, report.timeline);
+    fs::create_dir_all(directory).and_then(|()| fs::write(&path, text)).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// What came of all seeds.
+#[derive(Default)]
+struct Total {
+    seeds: AtomicU64,
+    blocks: AtomicU64,
+    failures: Mutex<Vec<(u64, String)>>,
+}
+
+impl Total {
+    fn add(&self, seed: u64, blocks: u64, failure: Option<&str>) {
+        self.seeds.fetch_add(1, Ordering::Relaxed);
+        self.blocks.fetch_add(blocks, Ordering::Relaxed);
+        if let Some(failure) = failure {
+            self.failures.lock().unwrap_or_else(PoisonError::into_inner).push((seed, failure.to_owned()));
+        }
+    }
+}
+
+fn bar(settings: &Settings) -> Result<ProgressBar, String> {
     let bar = ProgressBar::new(settings.seeds);
     let style = "{elapsed} {bar:30} {pos}/{len} seeds, {eta} left {msg}";
     bar.set_style(ProgressStyle::with_template(style).map_err(|e| e.to_string())?);
-    let (next, done, blocks, stop) = (AtomicU64::new(settings.first), AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
-    let failures: Mutex<Vec<(u64, String)>> = Mutex::new(Vec::new());
-    let note = |seed: u64, text: String| {
-        bar.suspend(|| println!("seed {seed}: {text}"));
-        failures.lock().unwrap_or_else(PoisonError::into_inner).push((seed, text));
-    };
+    if settings.json {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    Ok(bar)
+}
+
+fn seeds(settings: &Settings) -> Result<(), String> {
+    let progress = Progress::open(settings)?;
+    let bar = bar(settings)?;
+    let (next, stop, total) = (AtomicU64::new(settings.first), AtomicBool::new(false), Total::default());
+    let error: Mutex<Option<String>> = Mutex::new(None);
     let began = Instant::now();
+    let last = settings.first.saturating_add(settings.seeds);
+    let one = |seed: u64| -> Result<(), String> {
+        let (blocks, failure) = match progress.done(seed) {
+            Some((blocks, failure)) => (*blocks, failure.clone()),
+            None => {
+                let Settings { blocks, validators, planted, .. } = *settings;
+                let report = run(Options { seed, blocks, validators, faults: true, planted })?;
+                let failure = report.violation.as_ref().map(ToString::to_string);
+                if failure.is_some() {
+                    write(&report, &settings.output)?;
+                }
+                let blocks = report.height.unsigned_abs();
+                progress.add(seed, blocks, failure.as_deref())?;
+                (blocks, failure)
+            }
+        };
+        total.add(seed, blocks, failure.as_deref());
+        if let Some(failure) = failure {
+            stop.fetch_or(settings.planted.is_some(), Ordering::Relaxed);
+            if !settings.json {
+                let place = place(&settings.output, seed);
+                bar.suspend(|| println!("seed {seed}: {failure}; timeline: {}", place.display()));
+            }
+        }
+        let rate = total.blocks.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64();
+        bar.set_message(format!("({rate:.0} blocks/s)"));
+        bar.inc(1);
+        Ok(())
+    };
     let work = || {
         while !stop.load(Ordering::Relaxed) {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= settings.first.saturating_add(settings.seeds) {
+            if seed >= last {
                 return;
             }
-            let options =
-                Options { seed, blocks: settings.blocks, validators: settings.validators, faults: true, planted: settings.planted };
-            match run(options) {
-                Ok(report) => {
-                    blocks.fetch_add(report.height.unsigned_abs(), Ordering::Relaxed);
-                    if let Some(violation) = &report.violation {
-                        let place = write(&report, &settings.output).map_or_else(|e| e, |p| p.display().to_string());
-                        note(seed, format!("{violation}; timeline: {place}"));
-                        stop.store(settings.planted.is_some(), Ordering::Relaxed);
-                    }
-                }
-                Err(e) => note(seed, e),
+            if let Err(e) = one(seed) {
+                error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(e);
+                return;
             }
-            done.fetch_add(1, Ordering::Relaxed);
-            let rate = blocks.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64();
-            bar.set_message(format!("({rate:.0} blocks/s)"));
-            bar.inc(1);
         }
     };
     thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+        for _ in 0..settings.jobs {
             scope.spawn(work);
         }
     });
     bar.finish_and_clear();
-    let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let (done, blocks) = (done.into_inner(), blocks.into_inner());
-    let seconds = began.elapsed().as_secs_f64();
-    println!(
-        "{done} seeds, {blocks} blocks in {seconds:.0} s ({:.1} blocks/s), {} with a violation",
-        blocks as f64 / seconds,
-        failures.len()
-    );
+    match error.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(e) => Err(e),
+        None => conclude(settings, total, began.elapsed().as_secs_f64()),
+    }
+}
+
+fn conclude(settings: &Settings, total: Total, seconds: f64) -> Result<(), String> {
+    let mut failures = total.failures.into_inner().unwrap_or_else(PoisonError::into_inner);
+    failures.sort();
+    let (done, blocks) = (total.seeds.into_inner(), total.blocks.into_inner());
+    if settings.json {
+        let list: Vec<_> = failures.iter().map(|(seed, what)| json!({ "seed": seed, "violation": what })).collect();
+        println!("{}", json!({ "seeds": done, "blocks": blocks, "seconds": seconds, "violations": list }));
+    } else {
+        let rate = blocks as f64 / seconds;
+        println!("{done} seeds, {blocks} blocks in {seconds:.0} s ({rate:.1} blocks/s), {} with a violation", failures.len());
+    }
     match (settings.planted, failures.is_empty()) {
         (None, true) | (Some(_), false) => Ok(()),
         (Some(bug), true) => Err(format!("the planted bug ({bug:?}) was not found")),
         (None, false) => Err(format!("seeds with a violation: {:?}", failures.iter().map(|(seed, _)| *seed).collect::<Vec<_>>())),
     }
-}
-
-fn table() -> Result<(), String> {
-    println!("| Validators | Messages a block | of one node | Kilobytes a block | of one node | Time to decide, s |");
-    println!("|---:|---:|---:|---:|---:|---:|");
-    for size in SIZES {
-        let report = run(Options { seed: 1, blocks: TABLE_BLOCKS, validators: Some(size), faults: false, planted: None })?;
-        if let Some(violation) = report.violation {
-            return Err(format!("{size} validators: {violation}"));
-        }
-        let blocks = report.height.max(1) as f64;
-        let (messages, kilobytes) = (report.messages as f64 / blocks, report.bytes as f64 / blocks / 1000.0);
-        let nodes = size as f64;
-        println!(
-            "| {size} | {messages:.0} | {:.0} | {kilobytes:.0} | {:.1} | {:.2} |",
-            messages / nodes,
-            kilobytes / nodes,
-            report.decided_in
-        );
-    }
-    Ok(())
 }

@@ -39,6 +39,8 @@ use crate::{
     queue::{Moment, Queue},
     signer::{DiskSigner, Signed},
     timeline::Timeline,
+    topology,
+    trap::Trap,
 };
 
 const MILLISECOND: u64 = 1_000_000;
@@ -54,10 +56,6 @@ const SYNC: u64 = MILLISECOND / 2;
 /// Blocks that everybody must have made so long after all is well.
 const FURTHER: i64 = 5;
 const PATIENCE: u64 = 180 * SECOND;
-/// Peers that a node of a large network dials.
-const DIALS: usize = 5;
-/// Networks up to this size are fully connected.
-const FULL: usize = 20;
 
 /// A bug that the simulator is to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +100,8 @@ pub struct Report {
     pub messages: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Connections between nodes.
+    pub links: usize,
     /// How long it took, in virtual time.
     pub end: Moment,
     /// Average virtual time from the beginning of a height to its decision, seconds; without faults.
@@ -155,6 +155,9 @@ struct World {
     chain: Chain,
     peers: BTreeMap<PeerId, usize>,
     links: BTreeSet<(usize, usize)>,
+    traps: Vec<Trap>,
+    /// The node whose turn it is stops after it, for so long.
+    sprung: Option<u64>,
     honest: BTreeSet<usize>,
     checks: Checks,
     timeline: Timeline,
@@ -235,20 +238,7 @@ impl World {
         let members: Vec<Member> = keys.into_iter().enumerate().map(member).collect();
         let honest: BTreeSet<usize> = (0..nodes).filter(|i| plan.behaviour(*i).is_none()).collect();
         let addresses = members[..plan.validators].iter().map(|m| m.address.clone()).collect();
-        let mut links = BTreeSet::new();
-        for a in 0..nodes {
-            if nodes <= FULL {
-                links.extend((a + 1..nodes).map(|b| (a, b)));
-            } else {
-                links.insert((a.min((a + 1) % nodes), a.max((a + 1) % nodes)));
-                for _ in 1..DIALS {
-                    let b = rng.random_range(0..nodes);
-                    if a != b {
-                        links.insert((a.min(b), a.max(b)));
-                    }
-                }
-            }
-        }
+        let links = topology::links(&mut rng, nodes);
         Ok(Self {
             options,
             network: Network::new(plan.latency, plan.reorder),
@@ -256,6 +246,8 @@ impl World {
             peers: members.iter().enumerate().map(|(i, m)| (m.peer, i)).collect(),
             checks: Checks::new(addresses, honest.clone()),
             links,
+            traps: Vec::new(),
+            sprung: None,
             members,
             chain,
             honest,
@@ -510,6 +502,7 @@ impl World {
                     member.disk.fail_after(u32::MAX);
                     member.sync_cost = SYNC;
                 }
+                self.traps.clear();
                 let most = self.members.iter().map(|m| m.height).max().unwrap_or_default();
                 self.healed = Some(most + FURTHER);
                 self.note(None, format_args!("everything is well again; all have to reach {}", most + FURTHER));
@@ -560,6 +553,10 @@ impl World {
                 );
                 self.members[node].sync_cost = cost;
                 self.queue.add(now.after(length), Event::HealDisk { node });
+            }
+            Fault::LockAlone { node, late, length, down } => {
+                self.note(Some(node), format_args!("is to lock alone in its next height: {late:?} get proposals late"));
+                self.traps.push(Trap::new(node, late, length, down));
             }
         }
     }
@@ -656,6 +653,10 @@ impl World {
                 Effect::Event(event) => self.event(node, event),
             }
         }
+        if let Some(down) = self.sprung.take() {
+            self.note(Some(node), "loses power: it has just precommitted");
+            self.crash(node, down);
+        }
     }
 
     fn send(&mut self, node: usize, to: usize, at: Moment, channel: ChannelId, bytes: Arc<[u8]>) {
@@ -671,10 +672,12 @@ impl World {
                 && let Some(vote) = message.vote.filter(|v| v.validator_address == self.members[node].address)
             {
                 self.checks.sent(&vote);
+                self.sprung = self.sprung.or(self.traps.iter_mut().find_map(|trap| trap.springs(node, &vote).then_some(trap.down)));
             }
             self.messages += 1;
             self.bytes += bytes.len() as u64;
-            let arrival = self.network.arrival(&mut self.rng, node, to, at);
+            let held = self.traps.iter().filter_map(|trap| trap.holds(node, to, channel)).max().unwrap_or_default();
+            let arrival = self.network.arrival(&mut self.rng, node, to, at).max(held);
             let generation = self.network.generation(node, to);
             self.queue.add(arrival, Event::Deliver { from: node, to, generation, channel, bytes });
         }
@@ -696,6 +699,13 @@ impl World {
                 self.note(Some(node), format_args!("{}/{} {}", step.height, step.round, step.step.name()));
                 if step.round == 0 && step.step == oasis_consensus_engine::rounds::Step::Propose {
                     self.began.entry(step.height).or_insert(self.queue.now());
+                }
+                if step.step == oasis_consensus_engine::rounds::Step::NewHeight {
+                    let now = self.queue.now();
+                    self.traps.retain(|trap| !trap.is_over(now));
+                    for trap in &mut self.traps {
+                        trap.begins(node, step.height, now);
+                    }
                 }
             }
             NodeEvent::Mode(mode) => self.note(Some(node), format_args!("{mode:?}")),
@@ -750,6 +760,7 @@ impl World {
             height,
             messages: self.messages,
             bytes: self.bytes,
+            links: self.links.len(),
             end: self.queue.now(),
             decided_in: Moment(self.decided.1 / self.decided.0.max(1)).seconds(),
             app_hash: self.app_hash,
