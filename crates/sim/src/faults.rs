@@ -113,7 +113,8 @@ pub struct Limits {
 impl Plan {
     /// The conditions of a seed's run.
     pub fn draw(rng: &mut ChaCha8Rng, limits: &Limits) -> Self {
-        let validators = rng.random_range(limits.validators.0..=limits.validators.1);
+        // Mostly small networks: time goes with the cube of the size.
+        let validators = (0..3).map(|_| rng.random_range(limits.validators.0..=limits.validators.1)).min().unwrap_or_default();
         let followers = usize::from(rng.random_ratio(1, 3));
         let nodes = validators + followers;
         let fastest = rng.random_range(MILLISECOND..30 * MILLISECOND);
@@ -130,7 +131,7 @@ impl Plan {
             byzantine,
             faults: Vec::new(),
             healed: Moment(limits.length),
-            load: rng.random_range(0..20),
+            load: rng.random_range(0..10),
         };
         plan.draw_faults(rng, limits);
         plan
@@ -188,8 +189,9 @@ impl Plan {
         let mut late: Vec<usize> = (0..self.validators).filter(|other| *other != node).collect();
         late.shuffle(rng);
         late.truncate(Trap::late_of(self.validators));
-        let length = rng.random_range(4 * SECOND..9 * SECOND).min(rest);
-        Fault::LockAlone { node, late, length, down: rng.random_range(10 * MILLISECOND..SECOND).min(rest) }
+        // Round 0 takes five seconds where the proposal doesn't get two thirds of the prevotes.
+        let length = rng.random_range(6 * SECOND..9 * SECOND).min(rest);
+        Fault::LockAlone { node, late, length, down: rng.random_range(10 * MILLISECOND..6 * SECOND).min(rest) }
     }
 
     /// What a node does, if it is Byzantine.

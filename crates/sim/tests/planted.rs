@@ -11,15 +11,15 @@ fn found(seed: u64, blocks: i64, planted: Planted) -> Violation {
 
 #[test]
 fn a_lock_forgotten_on_restart_is_found() {
-    assert!(matches!(found(14, 60, Planted::Lock), Violation::Lock { .. }));
+    assert!(matches!(found(9, 60, Planted::Lock), Violation::Lock { .. }));
 }
 
 #[test]
 fn a_vote_counted_twice_is_found() {
-    found(1, 60, Planted::Vote);
+    found(0, 60, Planted::Vote);
 }
 
 #[test]
 fn evidence_that_is_not_checked_is_found() {
-    assert!(matches!(found(0, 40, Planted::Evidence), Violation::Accused { .. }));
+    assert!(matches!(found(5, 40, Planted::Evidence), Violation::Accused { .. }));
 }
