@@ -1,6 +1,7 @@
 //! Networks of processes of this program.
 
 use std::{
+    collections::BTreeSet,
     fs,
     net::TcpListener,
     path::Path,
@@ -140,6 +141,14 @@ async fn where_the_network_ends_nodes_serve_the_last_block_until_they_are_told_t
     wait_log(&mut network, 3, END).await;
     let last = header(&network, 0, 30).await.unwrap();
     assert_eq!(header(&network, 3, 30).await.unwrap(), last);
+    // The state is there to go on with.
+    let mut exports = BTreeSet::new();
+    for number in 0..NODES {
+        wait_log(&mut network, number, "the state is written as a genesis document").await;
+        let files = fs::read_dir(network.layout().node(number).join("exports")).unwrap();
+        exports.extend(files.map(|file| (file.as_ref().unwrap().file_name(), fs::read(file.unwrap().path()).unwrap())));
+    }
+    assert_eq!(exports.len(), 1);
     network.stop().unwrap();
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     api,
     engine::{self, EngineHandle, Request},
+    export,
     leave::{self, Leaving},
     net,
     prepare::{Prepared, StartError},
@@ -26,7 +27,7 @@ use super::{
 };
 use crate::{
     api::source::DiskSource,
-    config::{Mode, Prune, Settings},
+    config::{Mode, Prune},
     grpc,
     identity::entropy,
 };
@@ -149,16 +150,12 @@ pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Resul
     let workers = workers::start(&running, stop);
     tokio::spawn(leave::watch(running.clone()));
     let mut ended = ended;
-    let last_service = async {
-        let reason = running.engine.ended().await;
-        serve_last_block(&prepared.settings, prepared.network.document.consensus.parameters.timeout_commit, reason).await;
-    };
     let result = tokio::select! {
         // First: the server ends too when the node is told to stop, which is no failure.
         biased;
         () = stop.wait() => Ok(()),
         result = engine_end(&mut ended) => finished(&running, result),
-        () = last_service => Ok(()),
+        () = last_service(&running) => Ok(()),
         served = &mut server => Err(StartError(match served {
             Ok(Err(e)) => e.to_string(),
             Ok(Ok(())) => "the API has stopped".to_owned(),
@@ -204,16 +201,25 @@ fn finished(running: &Running, result: Result<(), Fatal>) -> Result<(), StartErr
     }
 }
 
-/// Serves peers for a while after the last block, so that the last votes reach them and they can fetch the block. Nodes do not all stop
-/// at once.
+/// Waits for the end. Then writes the state as a genesis document, and serves peers for a while, so that the last votes reach them and
+/// they can fetch the last block. Nodes do not all stop at once.
 ///
-/// Source: go/consensus/tendermint/full/full.go, the halt hook of `lazyInit`.
-async fn serve_last_block(settings: &Settings, timeout_commit: i64, reason: String) {
+/// Source: go/consensus/tendermint/full/full.go, the halt hook of `lazyInit`; go/oasis-node/cmd/node/node.go, `initNode`.
+async fn last_service(running: &Running) {
+    let reason = running.engine.ended().await;
     let mut byte = [0];
     entropy(&mut byte);
+    let timeout_commit = running.prepared.network.document.consensus.parameters.timeout_commit;
     let timeout_commit = Duration::from_nanos(u64::try_from(timeout_commit).unwrap_or_default());
-    let pause = MIN_LAST_SERVICE.max(timeout_commit) + settings.upgrade_stop_delay.mul_f64(0.5 + f64::from(byte[0]) / 256.0);
+    let stop_delay = running.prepared.settings.upgrade_stop_delay;
+    let pause = MIN_LAST_SERVICE.max(timeout_commit) + stop_delay.mul_f64(0.5 + f64::from(byte[0]) / 256.0);
     tracing::warn!(target: "node", reason, seconds = pause.as_secs(), "no further block is executed; serving peers for a while before stopping");
+    let writing = running.clone();
+    match tokio::task::spawn_blocking(move || export::write(&writing)).await {
+        Ok(Ok(path)) => tracing::info!(target: "node", path = %path.display(), "the state is written as a genesis document"),
+        Ok(Err(error)) => tracing::error!(target: "node", %error, "the state is not written as a genesis document"),
+        Err(error) => tracing::error!(target: "node", %error, "the state is not written as a genesis document"),
+    }
     tokio::time::sleep(pause).await;
     tracing::info!(target: "node", "stopping after the last block");
 }

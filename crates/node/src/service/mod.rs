@@ -2,6 +2,7 @@
 
 mod api;
 mod engine;
+mod export;
 mod full;
 mod leave;
 mod light;

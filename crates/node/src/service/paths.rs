@@ -55,6 +55,11 @@ impl Paths {
         self.root.join("workers")
     }
 
+    /// Genesis documents of the network's end. Source: go/oasis-node/cmd/node/node.go, `exportsSubDir`.
+    pub fn exports(&self) -> PathBuf {
+        self.root.join("exports")
+    }
+
     /// Held while a node runs.
     pub fn lock(&self) -> PathBuf {
         self.root.join("lock")

@@ -82,7 +82,7 @@ fn tx_result(height: i64, tx: Hash, result: &proto::ResponseDeliverTx) -> Result
 }
 
 /// The document with which a network goes on from the state after a block. Source: `StateToGenesis`.
-fn document(source: &dyn Source, wanted: i64) -> Result<Document, ApiError> {
+pub fn document(source: &dyn Source, wanted: i64) -> Result<Document, ApiError> {
     let block = blocks::required(source, wanted)?;
     let height = block.header.height;
     let before = &source.network().document;

@@ -25,6 +25,7 @@ use oasis_consensus_types::{
 use oasis_mkvs::{Root, Tree};
 use oasis_primitives::cbor::{self, Decode, Encode, NilVec};
 
+pub use consensus::document;
 pub use events::{BlockEvents, api_events};
 pub use registry::node_list;
 
