@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::network::{Kind, Network, Processes, Running, Spec};
+use super::network::{self, Kind, Network, Processes, Running, Spec};
 
 /// How long a node may stand still, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -85,6 +85,7 @@ impl Plan<'_> {
             skip_timeout_commit: false,
             epoch_interval: 30,
             register: true,
+            scratch: None,
         };
         for (kind, figures) in self.kinds.iter().zip(programs) {
             eprintln!("first block of a fresh network: {}", kind.name);
@@ -105,6 +106,7 @@ impl Plan<'_> {
     /// nobody else has work while it is measured.
     fn block_sync(&self, programs: &mut [Figures]) -> Result<u64> {
         let ours = self.kinds.first().context("no program")?;
+        let scratch = network::scratch(self.dir)?;
         let spec = Spec {
             validators: 1,
             followers: 1 + self.kinds.len(),
@@ -112,6 +114,7 @@ impl Plan<'_> {
             skip_timeout_commit: true,
             epoch_interval: 500,
             register: false,
+            scratch: Some((scratch.path().to_owned(), 2)),
         };
         let network = Network::new(self.dir.join("sync"), &spec)?;
         eprintln!("making a chain of {} blocks", self.blocks);
@@ -152,6 +155,7 @@ impl Plan<'_> {
             skip_timeout_commit: false,
             epoch_interval: 30,
             register: true,
+            scratch: None,
         };
         eprintln!("idle validators, {} s", (WARM_UP + self.idle).as_secs());
         let network = Network::new(self.dir.join("idle"), &spec)?;

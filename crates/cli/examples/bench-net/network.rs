@@ -114,6 +114,14 @@ pub struct Spec {
     pub epoch_interval: u64,
     /// Whether validators register anew in each epoch, as they do in practice.
     pub register: bool,
+    /// Where the first nodes live that only prepare something, and how many: on a disk in memory, so that it takes less long.
+    pub scratch: Option<(PathBuf, usize)>,
+}
+
+/// A directory in memory where there is such a thing, else among the others.
+pub fn scratch(other: &Path) -> Result<tempfile::TempDir> {
+    let make = |place: &Path| tempfile::Builder::new().prefix("bench-net").tempdir_in(place);
+    Ok(make(Path::new("/dev/shm")).or_else(|_| make(other))?)
 }
 
 /// A network in a directory.
@@ -123,6 +131,7 @@ pub struct Network {
 }
 
 struct Place {
+    datadir: PathBuf,
     id: String,
     port: u16,
     entity: Option<PathBuf>,
@@ -141,7 +150,8 @@ impl Network {
         let mut places = Vec::new();
         let mut validators = Vec::new();
         for (number, port) in ports.into_iter().enumerate() {
-            let datadir = dir.join(format!("node{number}"));
+            let root = spec.scratch.as_ref().filter(|(_, count)| number < *count).map_or(&dir, |(path, _)| path);
+            let datadir = root.join(format!("node{number}"));
             make_private_directory(&datadir)?;
             let keys = Identity::load_or_generate(&datadir)?;
             let validator = number < spec.validators;
@@ -157,7 +167,7 @@ impl Network {
                 entity = spec.register.then_some(path);
                 validators.push((owner, keys, port));
             }
-            places.push(Place { id, port, entity, validator });
+            places.push(Place { datadir, id, port, entity, validator });
         }
         let address = |port: &u16| Address::from_text(&format!("127.0.0.1:{port}")).context("an address");
         let validators = validators.iter().map(|(owner, keys, port)| {
@@ -186,10 +196,6 @@ impl Network {
         Ok(Self { dir, nodes: places })
     }
 
-    fn datadir(&self, number: usize) -> PathBuf {
-        self.dir.join(format!("node{number}"))
-    }
-
     /// The same file for either program. JSON is YAML.
     fn config(&self, number: usize, peers: &[usize]) -> Result<PathBuf> {
         let node = self.nodes.get(number).context("no such node")?;
@@ -197,7 +203,7 @@ impl Network {
         let others: Vec<String> = others.map(|peer| format!("{}@127.0.0.1:{}", peer.id, peer.port)).collect();
         let address = format!("tcp://127.0.0.1:{}", node.port);
         let mut value = json!({
-            "datadir": self.datadir(number),
+            "datadir": node.datadir,
             "log": {
                 "file": self.log(number),
                 "format": "JSON",

@@ -11,7 +11,7 @@ use crate::{
     wal::WalRecord,
 };
 
-type Queue = VecDeque<rounds::Input>;
+pub(super) type Queue = VecDeque<rounds::Input>;
 
 impl Node {
     /// Begins to take part in consensus after the last block; `read_log` where blocks may have been under way when the node
@@ -85,9 +85,17 @@ impl Node {
         self.drive_queue(now, Queue::from([input]))
     }
 
-    fn drive_queue(&mut self, now: Timestamp, mut queue: Queue) -> Result<(), Fatal> {
+    /// At the end of a height others get a turn: a validator that is alone and does not pause would never come to an end.
+    pub(super) fn drive_queue(&mut self, now: Timestamp, more: Queue) -> Result<(), Fatal> {
+        let mut queue = std::mem::take(&mut self.pending);
+        queue.extend(more);
         while let Some(input) = queue.pop_front() {
+            let ends_height = matches!(input, rounds::Input::Applied { .. });
             self.step(now, input, &mut queue)?;
+            if ends_height && !queue.is_empty() {
+                self.pending.append(&mut queue);
+                self.effects.push(Effect::SetTimer { id: TimerId::NextHeight, after: 0 });
+            }
         }
         Ok(())
     }

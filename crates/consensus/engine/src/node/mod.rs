@@ -66,6 +66,8 @@ pub struct Node {
     /// Whether it goes back to block sync.
     resync: resync::Resync,
     peers: BTreeSet<PeerId>,
+    /// What the rounds are told next, once others had a turn.
+    pending: consensus::Queue,
     /// What the timer of the rounds is set for.
     timeout: Option<TimeoutInfo>,
     /// Timers that are set beside that of the rounds.
@@ -151,6 +153,7 @@ impl Node {
             proven: None,
             resync: resync::Resync::default(),
             peers: BTreeSet::new(),
+            pending: consensus::Queue::new(),
             timeout: None,
             forward_set: false,
             query_set: false,
@@ -205,6 +208,7 @@ impl Node {
                 Some(timeout) => self.drive(now, rounds::Input::Timeout(timeout)),
                 None => Ok(()),
             },
+            TimerId::NextHeight => self.drive_queue(now, consensus::Queue::new()),
             TimerId::Gossip => {
                 self.forward_set = false;
                 match &self.rounds {

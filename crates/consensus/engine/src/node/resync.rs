@@ -127,6 +127,7 @@ impl Node {
             self.resync.moved = Some((height, now));
             self.rounds = None;
             self.timeout = None;
+            self.pending.clear();
             self.event(NodeEvent::Warn(format!("far behind the others after block {height}: fetching blocks before taking part again")));
             self.set_mode(Mode::BlockSync);
             self.effects.push(Effect::SetTimer { id: TimerId::Apply, after: 0 });

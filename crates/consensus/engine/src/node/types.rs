@@ -79,6 +79,8 @@ pub enum Mode {
 pub enum TimerId {
     /// The timeout of the rounds.
     Round,
+    /// Time to go on with the next height.
+    NextHeight,
     /// Time to pass on what others sent.
     Gossip,
     /// Time to ask peers what they have.

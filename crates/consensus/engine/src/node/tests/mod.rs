@@ -37,6 +37,21 @@ fn a_node_alone_makes_blocks() {
 }
 
 #[test]
+fn a_node_alone_that_never_pauses_gives_others_a_turn_between_blocks() {
+    let mut net = Network::new(1, 1);
+    net.config.rounds.skip_timeout_commit = true;
+    net.start(0);
+    net.reaches(20, 10_000 * MS);
+    net.give(0, Input::SubmitTx { id: 7, tx: vec![5] });
+    let height = net.height(0);
+    net.reaches(height + 2, 10_000 * MS);
+    assert_eq!(net.disks[0].with(|d| d.app.app_hash.clone()), 1u64.to_be_bytes());
+    net.crash(0);
+    net.start(0);
+    net.reaches(height + 20, 10_000 * MS);
+}
+
+#[test]
 fn nodes_that_crash_go_on_where_they_were() {
     let mut net = Network::new(4, 4);
     (0..4).for_each(|i| net.start(i));
