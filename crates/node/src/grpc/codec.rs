@@ -3,8 +3,13 @@
 use bytes::{Buf, BufMut};
 use tonic::{
     Status,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
+
+/// Most messages are small, and a stream keeps its buffers; larger ones grow them.
+fn buffers() -> BufferSettings {
+    BufferSettings::new(512, 32 << 10)
+}
 
 /// Hands the bytes of a message through.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,6 +38,10 @@ impl Encoder for Bytes {
         out.put_slice(&item);
         Ok(())
     }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        buffers()
+    }
 }
 
 impl Decoder for Bytes {
@@ -43,5 +52,9 @@ impl Decoder for Bytes {
         let mut item = vec![0; input.remaining()];
         input.copy_to_slice(&mut item);
         Ok(Some(item))
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        buffers()
     }
 }

@@ -73,9 +73,9 @@ fn parameters(source: &dyn Source, wanted: i64) -> Answer {
     ok(&ParametersMessage { height, parameters: RawCbor(cbor::to_vec(&parameters)), meta: params.encode_to_vec() })
 }
 
-/// Source: go/storage/mkvs/db/api/api.go, `ErrRootNotFound`, `ErrNodeNotFound`.
+/// Source: go/storage/mkvs/db/api/api.go, `ErrNodeNotFound`.
 fn proof<E: std::fmt::Display>(source: &dyn Source, root: &Root, prove: impl FnOnce(&Tree) -> Result<ProofResponse, E>) -> Answer {
     let tree = source.tree(root).map_err(app_error)?;
-    let missing = || ApiError { module: "storage/mkvs/db".into(), code: 8, ..unknown("mkvs: root not found") };
+    let missing = || ApiError { module: "storage/mkvs/db".into(), code: 1, ..unknown("mkvs: node not found in node db") };
     ok(&prove(&tree.ok_or_else(missing)?).map_err(unknown)?)
 }

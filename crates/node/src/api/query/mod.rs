@@ -8,6 +8,7 @@ mod governance;
 mod keymanager;
 mod light;
 mod registry;
+mod request;
 mod roothash;
 mod scheduler;
 mod staking;
@@ -23,13 +24,14 @@ use oasis_consensus_types::{
     errors::{Code, CodedError},
 };
 use oasis_mkvs::{Root, Tree};
-use oasis_primitives::cbor::{self, Decode, Encode, NilVec};
+use oasis_primitives::cbor::{self, Encode, NilVec};
 
 pub use consensus::document;
 pub use events::{BlockEvents, api_events};
 pub use registry::node_list;
+pub use request::read;
 
-use crate::grpc::{ApiError, GrpcCode};
+use crate::grpc::ApiError;
 
 /// Where answers come from.
 pub trait Source: Send + Sync {
@@ -105,26 +107,6 @@ pub fn current_epoch(source: &dyn Source) -> AppResult<(u64, i64)> {
     }
     let epoch = oasis_consensus_app::beacon::query::epoch(&state(source, 0)?)?;
     Ok((epoch.epoch, epoch.height))
-}
-
-/// Decodes a request.
-///
-/// Source: go/common/grpc/cbor.go, `Unmarshal`; gRPC for Go, `processUnaryRPC`.
-pub fn read<T: Decode>(request: &[u8]) -> Result<T, ApiError> {
-    let wrong = |e: cbor::Error| ApiError::grpc(GrpcCode::Internal, format!("grpc: error unmarshalling request: {}", words(&e)));
-    cbor::from_slice_higher_limits(request).map_err(wrong)
-}
-
-/// The original's words for what does not depend on its types. Source: the CBOR library of the original, `decode.go`, `valid.go`.
-fn words(error: &cbor::Error) -> String {
-    match error {
-        cbor::Error::Empty => "EOF".to_owned(),
-        cbor::Error::UnexpectedEnd(_) => "unexpected EOF".to_owned(),
-        cbor::Error::TooDeep => "cbor: exceeded max nested level 32".to_owned(),
-        cbor::Error::Tag(_) => "cbor: CBOR tag isn't allowed".to_owned(),
-        cbor::Error::NotUtf8 => "cbor: invalid UTF-8 string".to_owned(),
-        error => format!("cbor: {error}"),
-    }
 }
 
 /// Encodes an answer.

@@ -221,6 +221,9 @@ impl Running {
         let EvidenceMessage { meta } = read(request)?;
         let malformed = |e| unknown(format_args!("tendermint: malformed evidence while unmarshalling: {e}"));
         let evidence = proto::Evidence::decode(meta.as_slice()).map_err(malformed)?;
+        if evidence.sum.is_none() {
+            return Err(unknown("tendermint: malformed evidence while converting: evidence is not recognized"));
+        }
         let failed = |e| unknown(format_args!("tendermint: broadcast evidence failed: {e}"));
         self.engine.submit_evidence(evidence).await.map_err(failed)?;
         nothing()
