@@ -9,6 +9,10 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 
+// The tests in here and those outside share helpers.
+#[cfg(test)]
+extern crate self as oasis_consensus_engine;
+
 pub mod proto;
 pub mod reactors;
 

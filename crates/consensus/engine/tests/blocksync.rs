@@ -9,7 +9,7 @@ use oasis_consensus_engine::{
 };
 
 mod common;
-use common::{Chain, Dice, Plan, SECOND, at, forge};
+use common::{Agenda, Chain, Dice, Plan, SECOND, at, forge};
 
 /// How a peer behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +66,7 @@ struct World<'a> {
     chain: &'a Chain,
     sync: BlockSync,
     dice: Dice,
-    now: i64,
-    events: BTreeMap<(i64, u64), Event>,
-    count: u64,
+    agenda: Agenda<Event>,
     peers: BTreeMap<PeerId, (Manner, u32, i64)>,
     dropped: Vec<(Manner, String)>,
     applied: i64,
@@ -91,9 +89,7 @@ impl<'a> World<'a> {
             chain,
             sync,
             dice: Dice(seed),
-            now: 0,
-            events: BTreeMap::new(),
-            count: 0,
+            agenda: Agenda::default(),
             peers: BTreeMap::new(),
             dropped: Vec::new(),
             applied: 0,
@@ -103,7 +99,7 @@ impl<'a> World<'a> {
             apply_time: SECOND / 1000,
             blocking: false,
         };
-        world.after(TICK, Event::Tick);
+        world.agenda.after(TICK, Event::Tick);
         for (i, manner) in manners.iter().enumerate() {
             world.peers.insert(id(i), (*manner, 0, 0));
             world.feed(Input::Connected(id(i)));
@@ -111,15 +107,10 @@ impl<'a> World<'a> {
         world
     }
 
-    fn after(&mut self, nanos: i64, event: Event) {
-        self.count += 1;
-        self.events.insert((self.now + nanos, self.count), event);
-    }
-
     fn feed(&mut self, input: Input) {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
-            for effect in self.sync.handle(at(self.now), input) {
+            for effect in self.sync.handle(at(self.agenda.now), input) {
                 match effect {
                     Effect::Send { peer, message } => self.asked(peer, message),
                     Effect::PeerFault { peer, reason, .. } => {
@@ -135,10 +126,10 @@ impl<'a> World<'a> {
                         assert_eq!(proven.block, made.block);
                         assert_eq!(proven.commit, made.commit);
                         if self.blocking {
-                            self.now += self.apply_time;
+                            self.agenda.now += self.apply_time;
                             inputs.push(Input::Applied(Box::new(made.state.clone())));
                         } else {
-                            self.after(self.apply_time, Event::Applied);
+                            self.agenda.after(self.apply_time, Event::Applied);
                         }
                     }
                     Effect::CaughtUp { height, synced } => {
@@ -165,7 +156,7 @@ impl<'a> World<'a> {
             BlockSyncMessage::StatusRequest(_) => {
                 if manner != Mute {
                     let status = BlockSyncMessage::StatusResponse(StatusResponse { height: top, base });
-                    self.after(delay, Event::Answer(peer, status));
+                    self.agenda.after(delay, Event::Answer(peer, status));
                 }
                 return;
             }
@@ -203,27 +194,26 @@ impl<'a> World<'a> {
             (_, Some(m)) if (base..=top).contains(&height) => Some(m.encoded.clone()),
             _ => None,
         };
-        let delay = if manner == Slow { (busy_to - self.now).max(0) + 10 * SECOND } else { delay };
-        self.peers.insert(peer, (manner, answers + 1, self.now + delay));
+        let delay = if manner == Slow { (busy_to - self.agenda.now).max(0) + 10 * SECOND } else { delay };
+        self.peers.insert(peer, (manner, answers + 1, self.agenda.now + delay));
         let answer = match block {
             Some(block) => BlockSyncMessage::BlockResponse(BlockResponse { block: Some(block) }),
             None if manner == Boaster => return,
             None => BlockSyncMessage::NoBlockResponse(NoBlockResponse { height }),
         };
-        self.after(delay, Event::Answer(peer, answer));
+        self.agenda.after(delay, Event::Answer(peer, answer));
         if matches!(manner, Leaves(n) if n == answers) {
-            self.after(delay / 2, Event::Gone(peer));
+            self.agenda.after(delay / 2, Event::Gone(peer));
         }
     }
 
     /// Goes on until it is caught up, for some virtual time at most.
     fn run(&mut self, seconds: i64) {
-        while self.caught_up.is_none() && self.now < seconds * SECOND {
-            let Some(((time, _), event)) = self.events.pop_first() else { break };
-            self.now = self.now.max(time);
+        while self.caught_up.is_none() && self.agenda.now < seconds * SECOND {
+            let Some(event) = self.agenda.next() else { break };
             match event {
                 Event::Tick => {
-                    self.after(TICK, Event::Tick);
+                    self.agenda.after(TICK, Event::Tick);
                     self.feed(Input::Tick);
                 }
                 Event::Answer(peer, message) => {
@@ -335,7 +325,7 @@ fn consensus_begins_when_no_peer_has_more_and_not_before_all_had_time_to_say() {
         let mut world = World::new(&chain, Config::default(), &manners, 5);
         world.run(60);
         assert_eq!(world.caught_up, Some(0));
-        assert_eq!(world.now / SECOND, seconds, "{manners:?}");
+        assert_eq!(world.agenda.now / SECOND, seconds, "{manners:?}");
     }
 }
 
@@ -358,7 +348,7 @@ fn no_sequence_of_inputs_breaks_the_limits() {
         let mut world = World::new(&chain, Config { max_bytes: 10_000, max_blocks: 20, ..Config::default() }, &[], seed);
         let mut connected = BTreeSet::new();
         for _ in 0..300 {
-            world.now += dice.below(SECOND as u64 / 2) as i64;
+            world.agenda.now += dice.below(SECOND as u64 / 2) as i64;
             let peer = id(dice.below(6) as usize);
             let height = dice.below(45) as i64;
             let input = match dice.below(7) {

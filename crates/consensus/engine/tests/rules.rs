@@ -3,20 +3,19 @@
 use std::sync::Arc;
 
 use oasis_consensus_engine::{
-    ChainState, CheckedBlock, CommitTarget, EngineGenesis, History, InitChainResponse, RecentBlocks, SignatureCheck, ValidatorSet,
-    VerifyError, VoteContent,
+    ChainState, CheckedBlock, CommitTarget, History, RecentBlocks, SignatureCheck, ValidatorSet, VerifyError, VoteContent,
+    evidence_pool::verify_signatures,
     light::TrustLevel,
     proto::{
-        Block, BlockId, BlockIdFlag, BlockParams, Commit, CommitSig, ConsensusParams, Data, DuplicateVoteEvidence, Duration, Evidence,
-        EvidenceList, EvidenceParams, EvidenceSum, Header, PartSetHeader, SignedMsgType, Timestamp, Validator, ValidatorParams,
-        VersionParams, Vote,
+        Block, BlockId, BlockIdFlag, Commit, CommitSig, Data, DuplicateVoteEvidence, Evidence, EvidenceList, EvidenceSum, Header,
+        PartSetHeader, SignedMsgType, Timestamp, Validator, Vote,
     },
 };
-use oasis_primitives::signature::{ChainContext, MemorySigner, Signer, TENDERMINT_CONTEXT, verify_tendermint};
+use oasis_primitives::signature::{MemorySigner, Signer};
 use prost::Message;
 
-const CHAIN: &str = "test chain";
-const START: Timestamp = Timestamp { seconds: 1_600_000_000, nanos: 5 };
+mod common;
+use common::{CHAIN, START, first_state, genesis, short_params, sign};
 
 /// Validators of different power, and the state before the first block.
 struct Chain {
@@ -27,26 +26,8 @@ struct Chain {
 
 impl Chain {
     fn new(powers: &[i64]) -> Self {
-        let signers: Vec<_> = (0..powers.len()).map(|i| MemorySigner::for_test(&format!("validator {i}"))).collect();
-        let validators = signers.iter().zip(powers).map(|(s, p)| Validator::new(&s.public_key().0, *p)).collect();
-        let genesis = EngineGenesis {
-            genesis_time: START,
-            chain_id: CHAIN.into(),
-            initial_height: 1,
-            consensus_params: ConsensusParams {
-                block: BlockParams { max_bytes: 1 << 20, max_gas: -1, time_iota_ms: 1 },
-                evidence: EvidenceParams {
-                    max_age_num_blocks: 2,
-                    max_age_duration: Duration::from_nanos(3_000_000_000),
-                    max_bytes: 1 << 16,
-                },
-                validator: ValidatorParams { pub_key_types: vec!["ed25519".into()] },
-                version: VersionParams { app_version: 7 },
-            },
-            validators,
-        };
-        let response = InitChainResponse { app_hash: vec![1; 32], ..Default::default() };
-        let state = ChainState::from_genesis(&genesis, 7, &response).unwrap();
+        let (signers, genesis) = genesis("validator", powers, short_params());
+        let state = first_state(&genesis);
         Self { signers, state, history: RecentBlocks::default() }
     }
 
@@ -55,8 +36,7 @@ impl Chain {
     }
 
     fn sign(&self, validator: &Validator, content: VoteContent<'_>) -> Vec<u8> {
-        let bytes = content.sign_bytes(CHAIN);
-        self.signer(validator).sign(&TENDERMINT_CONTEXT, &ChainContext::UNSET, &bytes).unwrap().signature.0.to_vec()
+        sign(self.signer(validator), &content.sign_bytes(CHAIN))
     }
 
     /// A commit of the last block by its validators, with what each did.
@@ -153,13 +133,7 @@ fn empty_commit() -> Commit {
 }
 
 fn hold(checks: Vec<SignatureCheck>) -> Result<(), VerifyError> {
-    for c in checks {
-        let key = oasis_primitives::signature::PublicKey(c.public_key);
-        if !verify_tendermint(&key, &c.message, &c.signature) {
-            return Err(c.error());
-        }
-    }
-    Ok(())
+    verify_signatures(&checks)
 }
 
 fn evidence(e: DuplicateVoteEvidence) -> Vec<Evidence> {

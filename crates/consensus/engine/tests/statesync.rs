@@ -12,7 +12,7 @@ use oasis_consensus_engine::{
 };
 
 mod common;
-use common::{Chain, Dice, Plan, SECOND, at};
+use common::{Agenda, Chain, Dice, Plan, SECOND, at};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manner {
@@ -105,9 +105,7 @@ struct World<'a> {
     sync: StateSync,
     app: App,
     dice: Dice,
-    now: i64,
-    count: u64,
-    events: BTreeMap<(i64, u64), Event>,
+    agenda: Agenda<Event>,
     peers: BTreeMap<PeerId, (Manner, u32)>,
     dropped: Vec<(Manner, String)>,
     outcome: Option<Result<u64, String>>,
@@ -127,9 +125,7 @@ impl<'a> World<'a> {
             sync: StateSync::new(Config::default(), at(0)),
             app: App::default(),
             dice: Dice(seed),
-            now: 0,
-            count: 0,
-            events: BTreeMap::new(),
+            agenda: Agenda::default(),
             peers: BTreeMap::new(),
             dropped: Vec::new(),
             outcome: None,
@@ -137,7 +133,7 @@ impl<'a> World<'a> {
             light_fails: None,
             top: chain.height(),
         };
-        world.after(TICK, Event::Tick);
+        world.agenda.after(TICK, Event::Tick);
         for (i, manner) in manners.iter().enumerate() {
             world.peers.insert(id(i), (*manner, 0));
             world.feed(Input::Connected(id(i)));
@@ -145,13 +141,8 @@ impl<'a> World<'a> {
         world
     }
 
-    fn after(&mut self, nanos: i64, event: Event) {
-        self.count += 1;
-        self.events.insert((self.now + nanos, self.count), event);
-    }
-
     fn feed(&mut self, input: Input) {
-        for effect in self.sync.handle(at(self.now), input) {
+        for effect in self.sync.handle(at(self.agenda.now), input) {
             assert!(self.outcome.is_none(), "nothing comes after the end");
             match effect {
                 Effect::Send { peer, message } => self.asked(peer, message),
@@ -162,15 +153,15 @@ impl<'a> World<'a> {
                 }
                 Effect::Trust { height } => {
                     let outcome = self.trust(height);
-                    self.after(SECOND, Event::Input(Input::Trusted(outcome)));
+                    self.agenda.after(SECOND, Event::Input(Input::Trusted(outcome)));
                 }
                 Effect::Offer { snapshot, .. } => {
                     let answer = self.app.offer(snapshot);
-                    self.after(SECOND / 10, Event::Input(Input::Offered(answer)));
+                    self.agenda.after(SECOND / 10, Event::Input(Input::Offered(answer)));
                 }
                 Effect::ApplyChunk { index, chunk } => {
                     let answer = self.app.apply(index, &chunk);
-                    self.after(SECOND / 10, Event::Input(Input::ChunkApplied(answer)));
+                    self.agenda.after(SECOND / 10, Event::Input(Input::ChunkApplied(answer)));
                 }
                 Effect::CheckApp => {
                     let height = self.app.offered.as_ref().unwrap().height as i64;
@@ -179,7 +170,7 @@ impl<'a> World<'a> {
                         app_hash[0] ^= 1;
                     }
                     let info = AppInfo { last_height: height, app_hash, app_version: 7 };
-                    self.after(SECOND / 10, Event::Input(Input::App(info)));
+                    self.agenda.after(SECOND / 10, Event::Input(Input::App(info)));
                 }
                 Effect::Done { state, commit } => {
                     let made = self.chain.get(state.last_block_height).unwrap();
@@ -219,18 +210,18 @@ impl<'a> World<'a> {
                 Empty => {}
                 Boaster => {
                     for i in 0..10 {
-                        self.after(delay, Event::Answer(peer, offer(snapshot(1_000_000 + i))));
+                        self.agenda.after(delay, Event::Answer(peer, offer(snapshot(1_000_000 + i))));
                     }
                 }
                 Forger => {
                     for i in 0..10u8 {
                         let forged = Snapshot { metadata: vec![i], chunks: u32::MAX, ..snapshot(HEIGHT + 5) };
-                        self.after(delay, Event::Answer(peer, offer(forged)));
+                        self.agenda.after(delay, Event::Answer(peer, offer(forged)));
                     }
                 }
                 _ => {
-                    self.after(delay, Event::Answer(peer, offer(snapshot(HEIGHT - 10))));
-                    self.after(delay, Event::Answer(peer, offer(snapshot(HEIGHT))));
+                    self.agenda.after(delay, Event::Answer(peer, offer(snapshot(HEIGHT - 10))));
+                    self.agenda.after(delay, Event::Answer(peer, offer(snapshot(HEIGHT))));
                 }
             },
             StateSyncMessage::ChunkRequest(ChunkRequest { height, format, index }) => {
@@ -246,22 +237,21 @@ impl<'a> World<'a> {
                     _ => {}
                 }
                 let m = ChunkResponse { height, format, index, chunk: bytes, missing };
-                self.after(delay, Event::Answer(peer, StateSyncMessage::ChunkResponse(m)));
+                self.agenda.after(delay, Event::Answer(peer, StateSyncMessage::ChunkResponse(m)));
             }
             other => panic!("unexpected {other:?}"),
         }
         if matches!(manner, Leaves(n) if n == answers) {
-            self.after(delay / 2, Event::Gone(peer));
+            self.agenda.after(delay / 2, Event::Gone(peer));
         }
     }
 
     fn run(&mut self, seconds: i64) -> Option<Result<u64, String>> {
-        while self.outcome.is_none() && self.now < seconds * SECOND {
-            let ((time, _), event) = self.events.pop_first().unwrap();
-            self.now = self.now.max(time);
+        while self.outcome.is_none() && self.agenda.now < seconds * SECOND {
+            let event = self.agenda.next().unwrap();
             match event {
                 Event::Tick => {
-                    self.after(TICK, Event::Tick);
+                    self.agenda.after(TICK, Event::Tick);
                     self.feed(Input::Tick);
                 }
                 Event::Answer(peer, message) => {
@@ -294,7 +284,7 @@ fn the_newest_snapshot_is_restored_from_several_peers_at_once() {
     let mut world = World::new(&chain, &[Honest, Honest, Honest], 1);
     assert_eq!(world.run(600), Some(Ok(HEIGHT)));
     assert!(world.dropped.is_empty());
-    assert!(world.now < 20 * SECOND);
+    assert!(world.agenda.now < 20 * SECOND);
     assert!(world.peers.values().all(|(_, answers)| *answers > 2));
 }
 
@@ -342,7 +332,7 @@ fn without_snapshots_it_says_what_it_waits_for_and_gives_up_with_a_reason() {
         let reason = world.run(3000).unwrap().unwrap_err();
         assert!(reason.contains(says), "{reason}");
         assert!(world.said(says));
-        assert_eq!(world.now / SECOND, 600);
+        assert_eq!(world.agenda.now / SECOND, 600);
     }
 }
 
@@ -396,7 +386,7 @@ fn a_divergence_ends_it_at_once() {
     let mut world = World::new(&chain, &[Honest], 7);
     world.light_fails = Some(LightError::Divergence { height: 30, reason: "two headers".into() });
     assert!(world.run(3000).unwrap().unwrap_err().contains("contradict"));
-    assert!(world.now < 10 * SECOND);
+    assert!(world.agenda.now < 10 * SECOND);
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! Chains of properly signed blocks, for tests and benches.
 #![allow(dead_code, reason = "each test uses a part")]
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use oasis_consensus_engine::{
-    ChainState, CheckedBlock, EngineGenesis, InitChainResponse, ValidatorSet, VoteContent, median_time,
+    ChainState, CheckedBlock, EngineGenesis, InitChainResponse, ValidatorSet, VoteContent,
     proto::{
-        AbciResponses, Block, BlockIdFlag, BlockParams, Commit, CommitSig, Consensus, ConsensusParams, Data, Duration, EvidenceList,
-        EvidenceParams, Header, LightBlock, PublicKey, ResponseBeginBlock, ResponseEndBlock, SignedHeader, SignedMsgType, Timestamp,
-        Validator, ValidatorParams, ValidatorUpdate, VersionParams,
+        AbciResponses, Block, BlockIdFlag, BlockParams, Commit, CommitSig, ConsensusParams, Duration, EvidenceParams, LightBlock,
+        PublicKey, ResponseBeginBlock, ResponseEndBlock, SignedHeader, SignedMsgType, Timestamp, Validator, ValidatorParams,
+        ValidatorUpdate, VersionParams,
     },
 };
 use oasis_primitives::signature::{ChainContext, MemorySigner, Signer, TENDERMINT_CONTEXT};
@@ -94,14 +94,68 @@ pub fn params() -> ConsensusParams {
     }
 }
 
+/// Parameters under which evidence soon is too old.
+pub fn short_params() -> ConsensusParams {
+    let max_age_duration = Duration::from_nanos(3 * SECOND);
+    ConsensusParams { evidence: EvidenceParams { max_age_num_blocks: 2, max_age_duration, max_bytes: 1 << 16 }, ..params() }
+}
+
+/// A key by its name and number.
+fn key(name: &str, i: usize) -> MemorySigner {
+    MemorySigner::for_test(&format!("{name} {i}"))
+}
+
+/// A chain's beginning with validators of these powers, and their keys.
+pub fn genesis(name: &str, powers: &[i64], consensus_params: ConsensusParams) -> (Vec<MemorySigner>, EngineGenesis) {
+    let signers: Vec<_> = (0..powers.len()).map(|i| key(name, i)).collect();
+    let validators = signers.iter().zip(powers).map(|(s, p)| Validator::new(&s.public_key().0, *p)).collect();
+    (signers, EngineGenesis { genesis_time: START, chain_id: CHAIN.into(), initial_height: 1, consensus_params, validators })
+}
+
+/// The state before the first block.
+pub fn first_state(genesis: &EngineGenesis) -> ChainState {
+    let response = InitChainResponse { app_hash: vec![1; 32], ..Default::default() };
+    ChainState::from_genesis(genesis, 7, &response).unwrap()
+}
+
+/// Signs as validators do.
+pub fn sign(signer: &MemorySigner, bytes: &[u8]) -> Vec<u8> {
+    signer.sign(&TENDERMINT_CONTEXT, &ChainContext::UNSET, bytes).unwrap().signature.0.to_vec()
+}
+
+/// What is to come, in the order of its time.
+pub struct Agenda<E> {
+    pub now: i64,
+    count: u64,
+    events: BTreeMap<(i64, u64), E>,
+}
+
+impl<E> Default for Agenda<E> {
+    fn default() -> Self {
+        Self { now: 0, count: 0, events: BTreeMap::new() }
+    }
+}
+
+impl<E> Agenda<E> {
+    /// Something comes after some nanoseconds.
+    pub fn after(&mut self, nanos: i64, event: E) {
+        self.count += 1;
+        self.events.insert((self.now + nanos, self.count), event);
+    }
+
+    /// What comes next; time goes on to it.
+    pub fn next(&mut self) -> Option<E> {
+        let ((time, _), event) = self.events.pop_first()?;
+        self.now = self.now.max(time);
+        Some(event)
+    }
+}
+
 impl Chain {
     pub fn new(plan: &Plan) -> Self {
-        let signers: Vec<_> = (0..plan.validators + 2).map(|i| MemorySigner::for_test(&format!("{} {i}", plan.name))).collect();
-        let validators = signers.iter().take(plan.validators).map(|s| Validator::new(&s.public_key().0, 10)).collect();
-        let genesis =
-            EngineGenesis { genesis_time: START, chain_id: CHAIN.into(), initial_height: 1, consensus_params: params(), validators };
-        let response = InitChainResponse { app_hash: vec![1; 32], ..Default::default() };
-        let first_state = ChainState::from_genesis(&genesis, 7, &response).unwrap();
+        let (mut signers, genesis) = genesis(plan.name, &vec![10; plan.validators], params());
+        signers.extend((0..2).map(|i| key(plan.name, plan.validators + i)));
+        let first_state = first_state(&genesis);
         let mut chain = Self { genesis, signers, first_state, blocks: Vec::new() };
         for i in 0..plan.blocks {
             let change = plan.change_every > 0 && i % plan.change_every == plan.change_every - 1;
@@ -135,25 +189,8 @@ impl Chain {
     pub fn add(&mut self, txs: Vec<Vec<u8>>, updates: Vec<ValidatorUpdate>) {
         let state = self.state().clone();
         let last_commit = self.blocks.last().map_or_else(Commit::default, |m| m.commit.clone());
-        let data = Data { txs };
-        let header = Header {
-            version: Consensus { block: 11, app: 7 },
-            chain_id: CHAIN.into(),
-            height: state.next_height(),
-            time: if self.blocks.is_empty() { START } else { median_time(&last_commit, &state.last_validators) },
-            last_block_id: state.last_block_id.clone(),
-            last_commit_hash: last_commit.hash().to_vec(),
-            data_hash: data.hash().to_vec(),
-            validators_hash: state.validators.hash().to_vec(),
-            next_validators_hash: state.next_validators.hash().to_vec(),
-            consensus_hash: state.consensus_params.hash().to_vec(),
-            app_hash: state.app_hash.clone(),
-            last_results_hash: state.last_results_hash.clone(),
-            evidence_hash: EvidenceList::default().hash().to_vec(),
-            proposer_address: state.validators.proposer().unwrap().address.clone(),
-        };
-        let encoded = Block { header, data, evidence: EvidenceList::default(), last_commit: Some(last_commit) }.encode_to_vec();
-        let block = CheckedBlock::decode(&encoded).unwrap();
+        let proposer = state.validators.proposer().unwrap().address.clone();
+        let (block, encoded) = state.make_block(txs, last_commit, Vec::new(), &proposer).unwrap();
         let commit = self.sign(&state.validators, &block, 1);
         let responses = AbciResponses {
             deliver_txs: vec![Default::default(); block.txs().len()],
@@ -184,12 +221,12 @@ impl Chain {
                 block_id: Some(&commit.block_id),
                 timestamp,
             };
-            let signature = signer.sign(&TENDERMINT_CONTEXT, &ChainContext::UNSET, &content.sign_bytes(CHAIN)).unwrap();
+            let signature = sign(signer, &content.sign_bytes(CHAIN));
             commit.signatures.push(CommitSig {
                 block_id_flag: BlockIdFlag::COMMIT,
                 validator_address: v.address.clone(),
                 timestamp,
-                signature: signature.signature.0.to_vec(),
+                signature,
             });
         }
         commit

@@ -5,21 +5,17 @@ use std::{
     sync::Arc,
 };
 
-use oasis_primitives::signature::{ChainContext, MemorySigner, Signer, TENDERMINT_CONTEXT};
+use oasis_primitives::signature::{MemorySigner, Signer};
 
-use super::super::*;
+pub use super::common::{CHAIN, START};
+use super::{super::*, common};
 use crate::{
-    ChainState, CheckedBlock, EngineGenesis, InitChainResponse, PeerId,
-    proto::{
-        AbciResponses, BlockId, BlockParams, ConsensusParams, Duration, EvidenceParams, Part, Proposal, SignedMsgType, Timestamp,
-        Validator, ValidatorParams, VersionParams, Vote,
-    },
+    ChainState, CheckedBlock, PeerId,
+    proto::{AbciResponses, BlockId, Part, Proposal, SignedMsgType, Timestamp, Validator, Vote},
     sign_state::{SignState, Signing},
     wal::WalRecord,
 };
 
-pub const CHAIN: &str = "test chain";
-pub const START: Timestamp = Timestamp { seconds: 1_600_000_000, nanos: 0 };
 pub const PREVOTE: i32 = SignedMsgType::PREVOTE;
 pub const PRECOMMIT: i32 = SignedMsgType::PRECOMMIT;
 pub const PEER: PeerId = PeerId([9; 20]);
@@ -34,33 +30,15 @@ pub struct Genesis {
 impl Genesis {
     /// Validators of these powers, in the order of the set.
     pub fn new(powers: &[i64]) -> Self {
-        let signers: Vec<_> = (0..powers.len()).map(|i| MemorySigner::for_test(&format!("validator {i}"))).collect();
-        let validators = signers.iter().zip(powers).map(|(s, p)| Validator::new(&s.public_key().0, *p)).collect();
-        let genesis = EngineGenesis {
-            genesis_time: START,
-            chain_id: CHAIN.into(),
-            initial_height: 1,
-            consensus_params: ConsensusParams {
-                block: BlockParams { max_bytes: 1 << 20, max_gas: -1, time_iota_ms: 1 },
-                evidence: EvidenceParams {
-                    max_age_num_blocks: 2,
-                    max_age_duration: Duration::from_nanos(3_000_000_000),
-                    max_bytes: 1 << 16,
-                },
-                validator: ValidatorParams { pub_key_types: vec!["ed25519".into()] },
-                version: VersionParams { app_version: 7 },
-            },
-            validators,
-        };
-        let response = InitChainResponse { app_hash: vec![1; 32], ..Default::default() };
-        let state = ChainState::from_genesis(&genesis, 7, &response).unwrap();
+        let (signers, genesis) = common::genesis("validator", powers, common::short_params());
+        let state = common::first_state(&genesis);
         let of = |v: &Validator| signers.iter().find(|s| s.public_key().0 == v.key().unwrap()).unwrap().clone();
         let signers = state.validators.validators().iter().map(of).collect();
         Self { signers, state }
     }
 
     pub fn sign(&self, index: usize, bytes: &[u8]) -> Vec<u8> {
-        self.signers[index].sign(&TENDERMINT_CONTEXT, &ChainContext::UNSET, bytes).unwrap().signature.0.to_vec()
+        common::sign(&self.signers[index], bytes)
     }
 
     pub fn vote(&self, index: usize, kind: i32, height: i64, round: i32, block_id: &BlockId, timestamp: Timestamp) -> Vote {
@@ -289,6 +267,13 @@ impl Harness {
         let commit = self.rounds.last_commit().and_then(|c| c.make_commit()).unwrap_or_default();
         let (block, encoded) = state.make_block(vec![vec![salt]], commit, Vec::new(), &address).unwrap();
         WholeBlock::new(Arc::new(block), &encoded)
+    }
+
+    /// The same with its name.
+    pub fn block_and_id(&self, round: i32, salt: u8) -> (WholeBlock, BlockId) {
+        let block = self.block(round, salt);
+        let id = block.block.id().clone();
+        (block, id)
     }
 
     pub fn proposal(&self, round: i32, pol_round: i32, whole: &WholeBlock) -> Proposal {

@@ -13,8 +13,7 @@ const SECOND: i64 = 1_000_000_000;
 fn not_proposer() -> (Harness, WholeBlock, BlockId) {
     let mut h = Harness::proposer_of(4, 3);
     h.begin();
-    let block = h.block(0, 1);
-    let id = block.block.id().clone();
+    let (block, id) = h.block_and_id(0, 1);
     (h, block, id)
 }
 
@@ -26,6 +25,21 @@ fn locked() -> (Harness, WholeBlock, BlockId) {
     assert_eq!(h.last_vote(), Some((PRECOMMIT, 0, id.clone())));
     assert_eq!(h.rounds.locked_round(), 0);
     (h, block, id)
+}
+
+/// A node that is locked on another block of round 1, is in round 2, and only then sees two thirds prevote the block of round 0. Gives
+/// that block, and the name of the other.
+fn locked_later() -> (Harness, WholeBlock, BlockId) {
+    let (mut h, block, id) = not_proposer();
+    h.propose(0, -1, &block);
+    next_round(&mut h, 0);
+    let (other, other_id) = h.block_and_id(1, 2);
+    h.propose(1, -1, &other);
+    h.votes(2, PREVOTE, 1, &other_id);
+    assert_eq!(h.rounds.locked_round(), 1);
+    next_round(&mut h, 1);
+    h.votes(3, PREVOTE, 0, &id);
+    (h, block, other_id)
 }
 
 /// The others precommit nil, and the node goes on to the next round.
@@ -62,8 +76,7 @@ fn a_node_that_is_no_validator_signs_nothing_and_follows() {
     let effects = h.rounds.start(START);
     h.effects_to_inputs(effects);
     h.begin();
-    let block = h.block(0, 1);
-    let id = block.block.id().clone();
+    let (block, id) = h.block_and_id(0, 1);
     h.propose(0, -1, &block);
     h.votes(3, PREVOTE, 0, &id);
     assert_eq!(h.at(), (1, 0, Step::Precommit));
@@ -77,8 +90,7 @@ fn a_node_that_is_no_validator_signs_nothing_and_follows() {
 fn a_block_is_decided_when_two_thirds_prevote_and_precommit_it() {
     let mut h = Harness::proposer_of(4, 1);
     h.begin();
-    let block = h.block(0, 1);
-    let id = block.block.id().clone();
+    let (block, id) = h.block_and_id(0, 1);
     h.propose(0, -1, &block);
     assert_eq!(h.last_vote(), Some((PREVOTE, 0, id.clone())));
     h.votes(2, PREVOTE, 0, &id);
@@ -177,8 +189,7 @@ fn a_lock_holds_through_rounds_without_two_thirds() {
 fn two_thirds_for_another_block_move_the_lock_to_it() {
     let (mut h, _, id) = locked();
     next_round(&mut h, 0);
-    let other = h.block(1, 2);
-    let other_id = other.block.id().clone();
+    let (other, other_id) = h.block_and_id(1, 2);
     h.propose(1, -1, &other);
     assert_eq!(h.last_vote(), Some((PREVOTE, 1, id)));
     h.votes(3, PREVOTE, 1, &other_id);
@@ -219,8 +230,7 @@ fn two_thirds_for_nil_unlock() {
 fn two_thirds_for_an_unknown_block_unlock_and_have_it_fetched() {
     let (mut h, _, _) = locked();
     next_round(&mut h, 0);
-    let other = h.block(1, 2);
-    let other_id = other.block.id().clone();
+    let (other, other_id) = h.block_and_id(1, 2);
     h.fire();
     h.votes(3, PREVOTE, 1, &other_id);
     assert_eq!(h.fire(), Step::PrevoteWait);
@@ -236,17 +246,7 @@ fn two_thirds_for_an_unknown_block_unlock_and_have_it_fetched() {
 /// Source: `TestStateLockPOLSafety1`.
 #[test]
 fn late_prevotes_of_an_earlier_round_do_not_unlock() {
-    let (mut h, block, id) = not_proposer();
-    h.propose(0, -1, &block);
-    // The node does not see that two thirds wanted the block of round 0.
-    next_round(&mut h, 0);
-    let other = h.block(1, 2);
-    let other_id = other.block.id().clone();
-    h.propose(1, -1, &other);
-    h.votes(2, PREVOTE, 1, &other_id);
-    assert_eq!(h.rounds.locked_round(), 1);
-    next_round(&mut h, 1);
-    h.votes(3, PREVOTE, 0, &id);
+    let (mut h, _, other_id) = locked_later();
     assert!(h.rounds.votes().prevotes(0).unwrap().majority().is_some());
     assert_eq!(h.rounds.locked_round(), 1);
     h.fire();
@@ -256,15 +256,7 @@ fn late_prevotes_of_an_earlier_round_do_not_unlock() {
 /// Source: `TestStateLockPOLSafety2`.
 #[test]
 fn a_proposal_with_an_older_proof_does_not_unlock() {
-    let (mut h, block, id) = not_proposer();
-    h.propose(0, -1, &block);
-    next_round(&mut h, 0);
-    let other = h.block(1, 2);
-    let other_id = other.block.id().clone();
-    h.propose(1, -1, &other);
-    h.votes(2, PREVOTE, 1, &other_id);
-    next_round(&mut h, 1);
-    h.votes(3, PREVOTE, 0, &id);
+    let (mut h, block, other_id) = locked_later();
     h.propose(2, 0, &block);
     assert_eq!(h.last_vote(), Some((PREVOTE, 2, other_id)));
     assert_eq!(h.rounds.locked_round(), 1);
@@ -465,8 +457,7 @@ fn with_all_precommits_the_next_height_begins_at_once_if_so_configured() {
     let me = genesis.proposer(&genesis.state, 3);
     let mut h = Harness::with(genesis, me, RoundsConfig { skip_timeout_commit: true, ..Default::default() });
     h.begin();
-    let block = h.block(0, 1);
-    let id = block.block.id().clone();
+    let (block, id) = h.block_and_id(0, 1);
     h.propose(0, -1, &block);
     h.votes(2, PREVOTE, 0, &id);
     h.votes(2, PRECOMMIT, 0, &id);
