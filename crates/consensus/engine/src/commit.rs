@@ -154,7 +154,9 @@ impl ValidatorSet {
                 tally = tally.saturating_add(validator.voting_power);
             }
         }
-        check_tally(target.field, tally, self.two_thirds())?;
+        if tally <= self.two_thirds() {
+            return Err(too_little(target.field, tally, self.two_thirds()));
+        }
         Ok(checks)
     }
 
@@ -175,8 +177,7 @@ impl ValidatorSet {
                 return Ok(checks);
             }
         }
-        check_tally(target.field, tally, self.two_thirds())?;
-        Ok(checks)
+        Err(too_little(target.field, tally, self.two_thirds()))
     }
 
     /// Checks that validators of this set, which need not be the block's own, with more than a share of the power signed.
@@ -216,12 +217,13 @@ impl ValidatorSet {
                 return Ok((checks, Ok(())));
             }
         }
-        Ok((checks, check_tally(field, tally, needed)))
+        Ok((checks, Err(too_little(field, tally, needed))))
     }
 
-    /// Two thirds of the power, rounded down; more than this is needed.
+    /// Two thirds of the power, rounded down; more than this is needed. It wraps around as in the original, for sums that only
+    /// evidence can claim.
     pub(crate) fn two_thirds(&self) -> i64 {
-        self.total_voting_power().saturating_mul(2) / 3
+        self.total_voting_power().wrapping_mul(2) / 3
     }
 
     fn check_commit_target(&self, target: CommitTarget<'_>, commit: &Commit) -> Result<(), VerifyError> {
@@ -232,6 +234,6 @@ impl ValidatorSet {
     }
 }
 
-fn check_tally(field: &str, got: i64, needed: i64) -> Result<(), VerifyError> {
-    ensure(got > needed, field, format_args!("signatures with a voting power above {needed}"), got)
+fn too_little(field: &str, got: i64, needed: i64) -> VerifyError {
+    VerifyError::new(field, format_args!("signatures with a voting power above {needed}"), got)
 }

@@ -288,6 +288,8 @@ impl LightClientAttackEvidence {
         ensure(other, "conflicting_block.header", "another header than the chain's", "the same")?;
 
         let guilty = guilty(common_validators, trusted, trusted_commit, header, commit, &own);
+        // The original refuses such evidence as soon as it was encoded once, because an empty list is then not nil.
+        ensure(!guilty.is_empty(), "byzantine_validators", "somebody who is guilty", "nobody")?;
         let mut named: Vec<&Validator> = self.byzantine_validators.iter().collect();
         named.sort_by(|a, b| by_voting_power(a, b));
         let who = |v: &[&Validator]| v.iter().map(|v| (hex::encode(&v.address), v.voting_power)).collect::<Vec<_>>();

@@ -6,32 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    block::max_data_bytes,
     merkle::{Sha256Hash, sha256},
     peer::PeerId,
     ports::{Application, CheckTx, Fatal},
     proto::ResponseDeliverTx,
     state::ChainState,
 };
-
-/// The most bytes of a header. Source: tendermint `types/block.go`, `MaxHeaderBytes`.
-const MAX_HEADER_BYTES: i64 = 626;
-/// What a block needs around its parts. Source: tendermint `types/block.go`, `MaxOverheadForBlock`.
-const MAX_OVERHEAD_FOR_BLOCK: i64 = 11;
-/// The most bytes of a commit without signatures, and of each signature with its tag and length.
-/// Source: tendermint `types/block.go`, `MaxCommitOverheadBytes`, `MaxCommitBytes`.
-const MAX_COMMIT_OVERHEAD_BYTES: i64 = 94;
-const MAX_COMMIT_SIG_BYTES: i64 = 111;
-
-/// The most bytes of transactions in a block, next to evidence of `evidence_bytes` and a commit by `validators`.
-///
-/// Source: tendermint `types/block.go`, `MaxDataBytes`, `MaxDataBytesNoEvidence`. Where the original stops because nothing
-/// is left this is 0.
-pub fn max_data_bytes(max_bytes: i64, evidence_bytes: i64, validators: usize) -> i64 {
-    let validators = i64::try_from(validators).unwrap_or(i64::MAX);
-    let commit = MAX_COMMIT_OVERHEAD_BYTES.saturating_add(MAX_COMMIT_SIG_BYTES.saturating_mul(validators));
-    let taken = MAX_OVERHEAD_FOR_BLOCK.saturating_add(MAX_HEADER_BYTES).saturating_add(commit).saturating_add(evidence_bytes);
-    max_bytes.saturating_sub(taken).max(0)
-}
 
 /// Bytes that a transaction takes in a block. Source: tendermint `types/tx.go`, `ComputeProtoSizeForTxs`.
 fn bytes_in_block(tx: &[u8]) -> i64 {
@@ -174,7 +155,7 @@ impl Mempool {
     fn follow(&mut self, state: &ChainState) {
         let block = &state.consensus_params.block;
         self.height = state.last_block_height;
-        self.max_data_bytes = max_data_bytes(block.max_bytes, 0, state.validators.validators().len());
+        self.max_data_bytes = max_data_bytes(block.max_bytes, 0, state.validators.validators().len()).unwrap_or(0);
         self.max_gas = block.max_gas;
     }
 

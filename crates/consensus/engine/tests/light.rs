@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc};
 
 use oasis_consensus_engine::{
-    light::{LightBlockSource, LightClient, LightError, LightRules, Mode, SourceError, TrustOptions},
+    light::{LightBlockSource, LightClient, LightError, LightRules, Mode, SourceError, TrustOptions, TrustedBlock},
     proto::{BlockIdFlag, ConsensusParams, Evidence, EvidenceSum, LightBlock},
 };
 
@@ -212,6 +212,18 @@ fn a_fork_signed_by_the_validators_is_found_and_reported_to_both_sides() {
     }
     let (c, _) = client(vec![Honest(chain.clone()), Fork(chain.clone(), other, 41)], Mode::Skipping, &options(&chain, 80));
     assert!(matches!(c.err(), Some(LightError::Divergence { height: 80, .. })));
+}
+
+/// With a small sum a single validator would be two thirds of the power.
+#[test]
+fn the_sum_of_powers_that_comes_with_validators_is_not_believed() {
+    let chain = chain(0);
+    let mut block = chain.light_block(7).unwrap();
+    let honest = TrustedBlock::from_message(block.clone(), CHAIN).unwrap();
+    block.validator_set.as_mut().unwrap().total_voting_power = 1;
+    let read = TrustedBlock::from_message(block, CHAIN).unwrap();
+    assert_eq!(read.validators.total_voting_power(), 40);
+    assert_eq!(read, honest);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use oasis_consensus_engine::{
     light::TrustLevel,
     proto::{
         Block, BlockId, BlockIdFlag, Commit, CommitSig, Data, DuplicateVoteEvidence, Evidence, EvidenceList, EvidenceSum, Header,
-        PartSetHeader, SignedMsgType, Timestamp, Validator, Vote,
+        LightBlock, LightClientAttackEvidence, PartSetHeader, SignedHeader, SignedMsgType, Timestamp, Validator, Vote,
     },
 };
 use oasis_primitives::signature::{MemorySigner, Signer};
@@ -273,4 +273,45 @@ fn an_equivocation_that_proves_nothing_is_refused() {
         let block = chain.block(chain.commit(&[BlockIdFlag::COMMIT; 3]), evidence(bad));
         assert!(chain.check(&block).is_err(), "change {i}");
     }
+}
+
+/// A block of the first height that is not the chain's, decided by all in a round.
+fn attack(chain: &Chain, round: i32, named: &[Validator]) -> Vec<Evidence> {
+    let set = &chain.state.last_validators;
+    let mut header = chain.history.header(1).unwrap().clone();
+    let timestamp = header.time;
+    header.data_hash = vec![9; 32];
+    let block_id = BlockId { hash: header.hash().to_vec(), part_set_header: PartSetHeader { total: 1, hash: vec![1; 32] } };
+    let sign = |validator: &Validator| {
+        let content = VoteContent { kind: SignedMsgType::PRECOMMIT, height: 1, round, block_id: Some(&block_id), timestamp };
+        let (validator_address, signature) = (validator.address.clone(), chain.sign(validator, content));
+        CommitSig { block_id_flag: BlockIdFlag::COMMIT, validator_address, timestamp, signature }
+    };
+    let signatures = set.validators().iter().map(sign).collect();
+    let commit = Commit { height: 1, round, block_id: block_id.clone(), signatures };
+    let signed_header = Some(SignedHeader { header: Some(header), commit: Some(commit) });
+    let attack = LightClientAttackEvidence {
+        conflicting_block: Some(LightBlock { signed_header, validator_set: Some(set.to_message()) }),
+        common_height: 1,
+        byzantine_validators: named.to_vec(),
+        total_voting_power: set.total_voting_power(),
+        timestamp,
+    };
+    vec![Evidence { sum: Some(EvidenceSum::LightClientAttack(Box::new(attack))) }]
+}
+
+/// Source: tendermint `evidence/verify.go`, `Pool.verify`, which takes an empty list of guilty validators for more than none.
+#[test]
+fn an_attack_by_nobody_in_particular_is_no_evidence() {
+    let mut chain = Chain::new(&[10, 20, 30]);
+    for _ in 0..3 {
+        chain.advance();
+    }
+    let all = chain.state.last_validators.validators().to_vec();
+    let check = |evidence| chain.check(&chain.block(chain.commit(&[BlockIdFlag::COMMIT; 3]), evidence));
+    check(attack(&chain, 0, &all)).unwrap();
+    assert!(check(attack(&chain, 0, &[])).is_err());
+    // In another round it cannot be said whose votes were wrong.
+    assert!(check(attack(&chain, 1, &all)).is_err());
+    assert_eq!(check(attack(&chain, 1, &[])).unwrap_err().field, "evidence[0].byzantine_validators");
 }

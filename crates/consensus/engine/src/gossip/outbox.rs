@@ -67,6 +67,11 @@ impl Outbox {
         })
     }
 
+    /// Messages of a channel that are on the way to a peer.
+    pub fn on_the_way(&self, peer: &PeerId, channel: ChannelId) -> usize {
+        self.peers.get(peer).and_then(|channels| channels.get(&channel)).map_or(0, |now| now.messages)
+    }
+
     /// Sends a message; nothing happens when the peer is not there.
     pub fn send(&mut self, peer: PeerId, channel: ChannelId, bytes: impl Into<Arc<[u8]>>) {
         let Some(channels) = self.peers.get_mut(&peer) else { return };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     error::{VerifyError, same, same_bytes},
     merkle::Sha256Hash,
-    proto::{Commit, Header, LightBlock, SignedHeader},
+    proto::{Commit, Header, LightBlock, SignedHeader, ValidatorSetMessage},
     validator_set::ValidatorSet,
 };
 
@@ -25,7 +25,8 @@ pub struct TrustedBlock {
 impl TrustedBlock {
     /// Reads a light block of a chain.
     ///
-    /// Source: tendermint `types/light.go`, `LightBlockFromProto`, `LightBlock.ValidateBasic`.
+    /// Source: tendermint `types/light.go`, `LightBlockFromProto`, `LightBlock.ValidateBasic`. The original believes the sum of the
+    /// voting powers that comes with the validators.
     pub fn from_message(message: LightBlock, chain_id: &str) -> Result<Self, VerifyError> {
         let missing = |what: &str| VerifyError::new(what, "one", "none");
         let signed = message.signed_header.ok_or_else(|| missing("signed_header"))?;
@@ -34,6 +35,8 @@ impl TrustedBlock {
         let commit = signed.commit.ok_or_else(|| missing("signed_header.commit"))?;
         let hash = header.hash();
         check_signed_header(&header, &commit, &hash, chain_id).map_err(|e| e.inside("signed_header"))?;
+        // Their sum is hearsay too: the header's hash does not cover it, and with a small one few signatures were enough.
+        let validators = ValidatorSetMessage { total_voting_power: 0, ..validators };
         let validators = ValidatorSet::from_message(validators).map_err(|e| e.inside("validator_set"))?;
         same_bytes("signed_header.header.validators_hash", validators.hash(), &header.validators_hash)?;
         Ok(Self { header, commit, validators: Arc::new(validators), hash })

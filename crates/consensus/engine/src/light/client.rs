@@ -245,8 +245,10 @@ impl<S: LightBlockSource> LightClient<S> {
     /// Source: `Client.backwards`.
     fn backwards(&mut self, trusted: &TrustedBlock, target: &TrustedBlock) -> Result<(), LightError> {
         let distance = trusted.height().saturating_sub(target.height());
-        let limit = format_args!("at most {MAX_BACKWARDS} above {}", target.height()).to_string();
-        ensure(distance <= MAX_BACKWARDS, "trust_height", limit, trusted.height()).map_err(LightError::Options)?;
+        if distance > MAX_BACKWARDS {
+            let reason = format!("it lies more than {MAX_BACKWARDS} heights below the trusted one, {}", trusted.height());
+            return Err(LightError::NotAvailable { height: target.height(), reason, may_come: false });
+        }
         let mut header = trusted.header.clone();
         while header.height > target.height() {
             let before = header.height.saturating_sub(1);

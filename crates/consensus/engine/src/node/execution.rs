@@ -1,10 +1,10 @@
 //! Makes proposals, judges blocks and executes them.
 
 use crate::{
-    block::CheckedBlock,
+    block::{CheckedBlock, max_data_bytes},
     error::VerifyError,
     evidence_pool::{EvidencePool, StoredHistory, verify_signatures},
-    mempool::{Invalidated, Mempool, max_data_bytes},
+    mempool::{Invalidated, Mempool},
     ports::{Application, Fatal, Store},
     proto::{AbciResponses, Commit},
     state::{ChainState, LAST_COMMIT_FIELD},
@@ -91,7 +91,7 @@ impl BlockExecutor {
     ) -> Result<(CheckedBlock, Vec<u8>), VerifyError> {
         let params = &state.consensus_params;
         let (evidence, size) = pool.reap(params.evidence.max_bytes);
-        let max = max_data_bytes(params.block.max_bytes, size, state.validators.validators().len());
+        let max = max_data_bytes(params.block.max_bytes, size, state.validators.validators().len()).unwrap_or(0);
         state.make_block(mempool.reap(max, params.block.max_gas), last_commit, evidence, proposer)
     }
 

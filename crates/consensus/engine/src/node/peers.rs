@@ -11,6 +11,9 @@ use crate::{
     rounds, statesync,
 };
 
+/// Blocks and other answers of block sync that may be on the way to a peer which asks for more; further questions are passed over.
+const MAX_ANSWERS: usize = 4096;
+
 impl Node {
     /// Source: tendermint `AddPeer` of the reactors.
     pub(super) fn connected(&mut self, now: Timestamp, peer: PeerId) -> Result<(), Fatal> {
@@ -85,7 +88,11 @@ impl Node {
             ChannelId::SNAPSHOT | ChannelId::CHUNK => match StateSyncMessage::decode(bytes) {
                 Ok(message) => {
                     for (channel, bytes) in self.snapshots.message(&peer, &message, self.ports.app.as_ref()) {
-                        self.outbox.send(peer, channel, bytes);
+                        if channel == ChannelId::SNAPSHOT {
+                            self.outbox.try_send(peer, channel, bytes);
+                        } else {
+                            self.outbox.send(peer, channel, bytes);
+                        }
                     }
                     self.state_sync_input(now, statesync::Input::Message { peer, message })
                 }
@@ -161,8 +168,10 @@ impl Node {
     }
 
     fn block_message(&mut self, now: Timestamp, peer: PeerId, message: BlockSyncMessage) -> Result<(), Fatal> {
-        for bytes in self.server.message(&peer, &message, self.ports.store.as_ref())? {
-            self.outbox.send(peer, ChannelId::BLOCKCHAIN, bytes);
+        if self.outbox.on_the_way(&peer, ChannelId::BLOCKCHAIN) < MAX_ANSWERS {
+            for bytes in self.server.message(&peer, &message, self.ports.store.as_ref())? {
+                self.outbox.send(peer, ChannelId::BLOCKCHAIN, bytes);
+            }
         }
         self.block_sync_input(now, blocksync::Input::Message { peer, message })
     }

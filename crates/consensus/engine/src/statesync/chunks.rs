@@ -113,14 +113,16 @@ impl Chunks {
         Some((peer, index))
     }
 
-    /// Takes a chunk; false if nobody asked that peer for it.
-    pub fn put(&mut self, peer: PeerId, index: u32, chunk: Vec<u8>) -> bool {
+    /// Takes a chunk; false if nobody asked that peer for it. One that was asked for before a new beginning, and is far ahead
+    /// now, is not kept.
+    pub fn put(&mut self, peer: PeerId, index: u32, chunk: Vec<u8>, config: &Config) -> bool {
         if !self.answered(&peer, index) {
             return false;
         }
         self.strikes.remove(&peer);
         let end = self.next.saturating_add(u32::from(self.applying.is_some()));
-        if index >= end && index < self.total && !self.held.contains_key(&index) {
+        let ahead = self.next.saturating_add(config.chunks_ahead).min(self.total);
+        if (end..ahead).contains(&index) && !self.held.contains_key(&index) {
             self.asked.remove(&index);
             self.held.insert(index, (peer, chunk));
         }
@@ -176,5 +178,30 @@ impl Chunks {
         for (_, at) in self.asked.values_mut() {
             *at = now;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn late_chunks_far_ahead_of_a_new_beginning_are_not_kept() {
+        let (config, peer) = (Config::default(), PeerId([1; 20]));
+        let (now, peers) = (Timestamp::default(), BTreeSet::from([peer]));
+        let mut chunks = Chunks::new(100, now);
+        while chunks.next < 50 {
+            let (_, index) = chunks.ask(now, &peers, &config).unwrap();
+            assert!(chunks.put(peer, index, vec![1], &config));
+            chunks.take().unwrap();
+            chunks.accepted(now);
+        }
+        assert_eq!(chunks.ask(now, &peers, &config), Some((peer, 50)));
+        chunks.restart(now);
+        assert!(chunks.put(peer, 50, vec![1], &config), "it was asked for");
+        assert!(chunks.held.is_empty());
+        assert_eq!(chunks.ask(now, &peers, &config), Some((peer, 0)));
+        assert!(chunks.put(peer, 0, vec![1], &config));
+        assert_eq!(chunks.held.len(), 1);
     }
 }

@@ -277,7 +277,7 @@ impl StateSync {
                     if current.chunks.missing(&peer, m.index) {
                         self.no_longer_has(now, &peer, out);
                     }
-                } else if !current.chunks.put(peer, m.index, m.chunk) {
+                } else if !current.chunks.put(peer, m.index, m.chunk, &self.config) {
                     self.fault(peer, format!("sent chunk {}, which nobody asked for", m.index), out);
                 }
             }

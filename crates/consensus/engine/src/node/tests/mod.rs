@@ -7,7 +7,10 @@ use oasis_primitives::signature::{ChainContext, Signer as _, TENDERMINT_CONTEXT}
 use self::harness::*;
 use super::*;
 use crate::{
-    messages::{BlockRequest, BlockSyncMessage, CHANNELS, ChannelId, ConsensusMessage, HasVoteMessage, NewRoundStepMessage, VoteMessage},
+    messages::{
+        BlockRequest, BlockSyncMessage, CHANNELS, ChannelId, ConsensusMessage, HasVoteMessage, NewRoundStepMessage, SnapshotsRequest,
+        StateSyncMessage, StatusRequest, VoteMessage,
+    },
     ports::Store,
     proto::Vote,
 };
@@ -283,6 +286,12 @@ fn a_peer_that_takes_nothing_costs_a_bounded_amount() {
     for asks in 0..2000 {
         let ask = BlockSyncMessage::BlockRequest(BlockRequest { height: asks % 10 + 1 }).to_bytes();
         net.give(0, Input::Message { peer, channel: ChannelId::BLOCKCHAIN, bytes: ask });
+    }
+    for _ in 0..100_000 {
+        let ask = BlockSyncMessage::StatusRequest(StatusRequest {}).to_bytes();
+        net.give(0, Input::Message { peer, channel: ChannelId::BLOCKCHAIN, bytes: ask });
+        let ask = StateSyncMessage::SnapshotsRequest(SnapshotsRequest {}).to_bytes();
+        net.give(0, Input::Message { peer, channel: ChannelId::SNAPSHOT, bytes: ask });
     }
     let bytes = net.to_strangers;
     assert!((1 << 20..12 << 20).contains(&bytes), "{bytes}");
