@@ -8,26 +8,46 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use oasis_primitives::{
-    cbor::{self, Value},
+    cbor::{self, Cbor, Value},
     hash::Hash,
     json, text,
 };
 
 use crate::{cargo, root};
 
-/// Vector files, and the targets that begin with the byte strings in them.
-const SEEDS: [(&str, &str, &[&str]); 6] = [
+/// Vector files, and the targets that begin with the byte strings in them. What stands before a colon goes before each string: where
+/// a target does several things, it tells which.
+const SEEDS: [(&str, &str, &[&str]); 12] = [
     ("cbor-", ".cbor.gz", &["cbor", "descriptors", "messages", "proofs", "pvss", "transaction"]),
     ("mkvs", ".cbor.gz", &["chunks", "messages", "proofs"]),
     ("misc-crypto", ".cbor.gz", &["pvss", "sgx"]),
     ("chains/", ".cbor.gz", &["blocks", "genesis"]),
-    ("tendermint/messages", ".json.gz", &["peer_messages"]),
+    ("tendermint/messages", ".json.gz", &["peer_messages", "wal", "d:peers"]),
+    ("tendermint/odd-encodings", ".json.gz", &["blocks", "peer_messages"]),
+    ("tendermint/secret-connection", ".json.gz", &["\0:peers"]),
+    ("tendermint/packets", ".json.gz", &["\x01:peers"]),
+    ("tendermint/node-info", ".json.gz", &["d:peers"]),
+    ("tendermint/light", ".json.gz", &["\0:light"]),
+    ("tendermint/priv-validator", ".json.gz", &["k:files", "s:files", "v:files"]),
     ("", "_gen_vectors.json.gz", &["transaction"]),
 ];
+/// Recorded calls, and the target that begins with them.
+const CALLS: (&str, &str, &str) = ("api/", ".cbor.gz", "api");
 /// Seeds that a target takes from one file.
 const MAX_SEEDS: usize = 200;
 /// The longest seed, bytes: what is longer only slows the target down.
 const MAX_LENGTH: usize = 50_000;
+
+/// A recorded call.
+#[derive(Default, Cbor)]
+struct Call {
+    method: String,
+    request: Vec<u8>,
+    response: Vec<u8>,
+    code: u32,
+    error: String,
+    status: Vec<u8>,
+}
 
 /// Runs each target for some seconds (by default 30), all of them or those that are named.
 pub fn fuzz(args: &[String]) -> Result<()> {
@@ -74,7 +94,7 @@ fn install() -> Result<()> {
     Ok(())
 }
 
-/// Writes what the targets begin with, unless it is there.
+/// Writes what the targets begin with, unless it is there. Recorded texts that are no bytes are taken as they are.
 fn make_seeds() -> Result<()> {
     let dir = root().join("fuzz/seeds");
     if dir.is_dir() {
@@ -91,11 +111,20 @@ fn make_seeds() -> Result<()> {
             }
             found.retain(|seed| (1..=MAX_LENGTH).contains(&seed.len()));
             for seed in found.iter().step_by(found.len().div_ceil(MAX_SEEDS).max(1)) {
-                targets.iter().try_for_each(|target| write(&dir.join(target), seed))?;
+                for target in targets {
+                    let (before, target) = target.split_once(':').unwrap_or(("", target));
+                    write(&dir.join(target), &[before.as_bytes(), seed].concat())?;
+                }
             }
             if prefix == "chains/" {
                 write(&dir.join("chain_file"), bytes.get(..MAX_LENGTH).unwrap_or(&bytes))?;
             }
+        }
+    }
+    let (prefix, suffix, target) = CALLS;
+    for path in oasis_test_vectors::files(prefix, suffix)? {
+        for call in cbor::sequence_from_slice::<Call>(&oasis_test_vectors::read(&path)?)? {
+            write(&dir.join(target), &[call.method.as_bytes(), b"\n", &call.request].concat())?;
         }
     }
     Ok(())
@@ -117,7 +146,10 @@ fn collect(value: &Value, out: &mut Vec<Vec<u8>>) {
 
 fn collect_json(value: &json::Value, out: &mut Vec<Vec<u8>>) {
     match value {
-        json::Value::String(text) => out.extend(hex::decode(text).ok().or_else(|| text::from_base64(text))),
+        json::Value::String(text) => {
+            let plain = || Some(text.as_bytes().to_vec());
+            out.extend(hex::decode(text).ok().or_else(|| text::from_base64(text)).or_else(plain));
+        }
         json::Value::Array(items) => items.iter().for_each(|item| collect_json(item, out)),
         json::Value::Object(fields) => fields.values().for_each(|item| collect_json(item, out)),
         _ => {}
