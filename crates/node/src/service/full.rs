@@ -154,7 +154,7 @@ pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Resul
         // First: the server ends too when the node is told to stop, which is no failure.
         biased;
         () = stop.wait() => Ok(()),
-        result = engine_end(&mut ended) => finished(&running, result),
+        result = engine_end(&mut ended) => result.map_err(fatal),
         () = last_service(&running) => Ok(()),
         served = &mut server => Err(StartError(match served {
             Ok(Err(e)) => e.to_string(),
@@ -187,17 +187,6 @@ async fn engine_end(ended: &mut Option<EngineEnd>) -> Result<(), Fatal> {
             result
         }
         None => std::future::pending().await,
-    }
-}
-
-/// What it means that the engine's thread ended: at an upgrade or the end of the network, no failure.
-fn finished(running: &Running, result: Result<(), Fatal>) -> Result<(), StartError> {
-    match running.machine.lock().stop_reason() {
-        Some(reason) => {
-            tracing::warn!(target: "node", %reason, "stopping");
-            Ok(())
-        }
-        None => result.map_err(fatal),
     }
 }
 
