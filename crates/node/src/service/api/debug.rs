@@ -1,10 +1,13 @@
 //! What only test networks allow. Source: go/control/debug.go.
 
 use oasis_consensus_app::registry;
-use oasis_consensus_types::{beacon::METHOD_SET_EPOCH, transaction::Transaction};
+use oasis_consensus_types::{
+    beacon::METHOD_SET_EPOCH,
+    transaction::{ERR_METHOD_NOT_SUPPORTED, Transaction},
+};
 use oasis_primitives::signature::MemorySigner;
 
-use super::{super::workers::sign_and_submit, Answer, Running, current_epoch, nothing, query};
+use super::{super::workers::sign_and_submit, Answer, Running, coded, current_epoch, nothing, query};
 use crate::grpc::ApiError;
 
 /// Whose transactions set epochs. Source: go/consensus/tendermint/beacon/beacon.go, `testSigner`.
@@ -16,6 +19,9 @@ impl Running {
         let signer = MemorySigner::for_test(EPOCH_SIGNER);
         let tx = Transaction::new(0, None, METHOD_SET_EPOCH, &epoch);
         let failed = |e: ApiError| ApiError { message: format!("epochtime: set epoch failed: {}", e.message), ..e };
+        if self.is_archive() {
+            return Err(failed(coded(ERR_METHOD_NOT_SUPPORTED)));
+        }
         sign_and_submit(self, &signer, tx).await.map_err(failed)?;
         self.until(|| current_epoch(&self.source).is_ok_and(|(now, _)| now == epoch).then_some(())).await?;
         nothing()
