@@ -37,7 +37,7 @@ use crate::{
     genesis::{self, Keys},
     network::Network,
     queue::{Moment, Queue},
-    signer::{DiskSigner, Signed},
+    signer::{self, Signed},
     timeline::Timeline,
     topology,
     trap::Trap,
@@ -304,7 +304,7 @@ impl World {
         let blocks = BlockOptions { context, with_state: true, ..BlockOptions::default() };
         let store = BlockDb::on(member.disk.database("blocks"), Path::new("blocks"), blocks).map_err(Fatal::new)?;
         let signer = match node < self.plan.validators {
-            true => Some(DiskSigner::open(member.keys.consensus.clone(), member.disk.clone(), member.signed.clone())?),
+            true => Some(signer::open(member.keys.consensus.clone(), member.disk.clone(), member.signed.clone())?),
             false => None,
         };
         Ok(Ports {

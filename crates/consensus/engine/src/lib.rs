@@ -40,6 +40,7 @@ pub mod ports;
 mod proposal;
 pub mod rounds;
 pub mod sign_state;
+pub mod signer;
 mod state;
 pub mod statesync;
 mod time;

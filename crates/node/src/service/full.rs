@@ -21,7 +21,7 @@ use super::{
     net,
     prepare::{Prepared, StartError},
     public, sentry,
-    signer::FileSigner,
+    signer,
     stop::{Stop, Stopper},
     workers,
 };
@@ -224,7 +224,7 @@ async fn start_engine(running: &Running, ends: engine::EngineEnds) -> Result<(En
     if let Some(aside) = wal.repaired() {
         tracing::warn!(target: "tendermint/consensus", aside = %aside.display(), "the log ended in the middle of a record, which was put aside");
     }
-    let signer = FileSigner::open(&prepared.paths.sign_state(), prepared.identity.consensus.clone()).map_err(fatal)?;
+    let signer = signer::open(&prepared.paths.sign_state(), prepared.identity.consensus.clone()).map_err(fatal)?;
     let ports = Ports {
         app: Box::new(running.machine.clone()),
         store: Box::new(running.blocks.clone()),
