@@ -1,10 +1,13 @@
-//! `oasis-node genesis check`.
+//! `oasis-node genesis`: documents checked, and made from a running node's state.
 
 use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use oasis_consensus_app::genesis::{CheckOptions, check_json};
+use oasis_consensus_types::genesis::Document;
+
+use crate::common::{CommonFlags, LATEST, Node, NodeFlags, write_file, write_out};
 
 /// Arguments of the check.
 #[derive(Debug, Args)]
@@ -21,6 +24,30 @@ pub struct CheckArguments {
     /// Allow keys whose private part everybody knows.
     #[arg(long = "debug.allow_test_keys")]
     allow_test_keys: bool,
+}
+
+/// Arguments of the dump.
+#[derive(Debug, Args)]
+pub struct DumpArguments {
+    #[command(flatten)]
+    common: CommonFlags,
+    #[command(flatten)]
+    node: NodeFlags,
+    /// Height of the state; the latest where it is 0.
+    #[arg(long, value_name = "HEIGHT", default_value_t = LATEST)]
+    height: i64,
+    /// Where the document goes; to the standard output where it is empty.
+    #[arg(id = "genesis.file", short = 'g', long = "genesis.file", value_name = "FILE", default_value = "genesis.json")]
+    file: PathBuf,
+}
+
+/// Writes a node's state as a genesis document.
+///
+/// Source: go/oasis-node/cmd/genesis/genesis.go, `doDumpGenesis`.
+pub fn dump(args: &DumpArguments) -> Result<()> {
+    let document: Document = Node::connect(&args.node)?.call("Consensus/StateToGenesis", &args.height)?;
+    let text = document.to_json_text();
+    if args.file.as_os_str().is_empty() { write_out(&text) } else { write_file(&args.file, text.as_bytes()) }
 }
 
 /// Reads a document, makes every check that a node makes before it starts from it, and compares the file with its canonical form.

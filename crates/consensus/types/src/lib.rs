@@ -8,6 +8,7 @@ pub mod genesis;
 pub mod governance;
 pub mod keymanager;
 pub mod node;
+pub mod pretty;
 pub mod registry;
 pub mod roothash;
 pub mod scheduler;

@@ -182,7 +182,8 @@ impl Config {
         ConfigError::Value { place, key, expected: expected.to_owned(), found: found.to_string() }
     }
 
-    fn text(&self, name: &'static str) -> String {
+    /// A text's value, the default if it was not given. `name` is one of [`KEYS`]; one of another kind gives no text.
+    pub fn text(&self, name: &'static str) -> String {
         match self.value(name) {
             Value::Text(text) => text,
             _ => String::new(),

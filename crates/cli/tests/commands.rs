@@ -1,0 +1,116 @@
+//! Commands beside what the original's program gave for the same ones.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+/// Shows a transaction that a command made.
+const SHOW: [&str; 8] = [
+    "consensus",
+    "show_tx",
+    "--transaction.file",
+    "tx.json",
+    "--genesis.file",
+    "genesis.json",
+    "--debug.dont_blame_oasis",
+    "--debug.allow_test_keys",
+];
+
+fn run(dir: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oasis-node"));
+    command.args(args).current_dir(dir).stdin(Stdio::null()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> Vec<&'a str> {
+    value[key].as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect()
+}
+
+/// Puts the files that commands read into a directory.
+fn put(dir: &Path, inputs: &BTreeMap<String, Vec<u8>>) {
+    for (name, bytes) in inputs {
+        let path = dir.join(name);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path.parent().unwrap()).unwrap();
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
+        std::io::Write::write_all(&mut file, bytes).unwrap();
+    }
+}
+
+/// Every file below a directory that is new or changed.
+fn changed(dir: &Path, inputs: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut dirs: Vec<PathBuf> = vec![dir.to_owned()];
+    while let Some(next) = dirs.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                dirs.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
+            let bytes = fs::read(&path).unwrap();
+            if inputs.get(&name) != Some(&bytes) {
+                found.insert(name, bytes);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn vectors_commands_write_and_print_what_the_original_does() {
+    oasis_test_vectors::for_each("cli/commands.json.gz", |_, bytes| {
+        let vectors: Value = serde_json::from_slice(bytes)?;
+        let inputs = vectors["inputs"].as_object().unwrap();
+        let inputs: BTreeMap<_, _> = inputs.iter().map(|(name, text)| (name.clone(), text.as_str().unwrap().as_bytes().to_vec())).collect();
+        for case in vectors["cases"].as_array().unwrap() {
+            let name = &case["name"];
+            let dir = tempfile::tempdir()?;
+            put(dir.path(), &inputs);
+            let output = run(dir.path(), &list(case, "args"));
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code().map(i64::from), case["code"].as_i64(), "{name}: {said}");
+            // How a failure is told is this program's own.
+            if let Some(expected) = case["stdout"].as_str() {
+                assert_eq!(text(&output.stdout), expected, "{name}");
+            }
+            let files = case["files"].as_object().unwrap();
+            let files: BTreeMap<_, _> =
+                files.iter().map(|(name, hex)| (name.clone(), hex::decode(hex.as_str().unwrap()).unwrap())).collect();
+            assert_eq!(changed(dir.path(), &inputs), files, "{name}");
+            if let Some(expected) = case["show"].as_str() {
+                assert_eq!(text(&run(dir.path(), &SHOW).stdout), expected, "{name}");
+            }
+        }
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn wrong_flags_are_told_with_what_would_be_right() {
+    let dir = tempfile::tempdir().unwrap();
+    let cases: [(&[&str], &str); 6] = [
+        (&["stake", "account", "gen_burn"], "--transaction.file tx.json"),
+        (&["stake", "account", "info"], "--stake.account.address oasis1"),
+        (&["stake", "account", "gen_burn", "--transaction.file", "x", "--stake.amount=-1"], "base units"),
+        (&["stake", "account", "gen_burn", "--transaction.file", "x"], "--genesis.file genesis.json"),
+        (&["stake", "info"], "is the node running"),
+        (&["governance", "gen_submit_proposal"], "--proposal.upgrade.descriptor upgrade.json"),
+    ];
+    for (args, expected) in cases {
+        let output = run(dir.path(), args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        let said = text(&output.stderr);
+        assert!(said.contains(expected), "{args:?}: {said}");
+    }
+}
