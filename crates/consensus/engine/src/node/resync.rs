@@ -23,9 +23,11 @@ const MIN_PROVEN: usize = 8;
 const PROOF_TIME: i64 = 5 * SECOND;
 /// Nanoseconds without a block after which consensus begins again.
 const STALL_TIME: i64 = 5 * SECOND;
-/// Nanoseconds from one attempt to the next; twice as many after each that failed, to a limit.
+/// Nanoseconds to the next attempt after one that got blocks.
+const REST: i64 = SECOND;
+/// Nanoseconds to the next after one that failed; twice as many after each further one, to a limit.
 const PAUSE: i64 = 10 * SECOND;
-const MAX_DOUBLINGS: u32 = 4;
+const MAX_FAILURES: u32 = 5;
 
 /// Where a node stands with going back to block sync.
 #[derive(Debug, Default)]
@@ -80,13 +82,13 @@ impl Node {
         self.proven = None;
         let r = &mut self.resync;
         if r.probing_since.take().is_some() {
-            r.failures = r.failures.saturating_add(1).min(MAX_DOUBLINGS);
+            r.failures = r.failures.saturating_add(1).min(MAX_FAILURES);
         } else if r.left_at.take().is_none() {
             return;
         }
         r.moved = None;
         r.behind_since = None;
-        let pause = PAUSE.checked_shl(r.failures).unwrap_or(PAUSE);
+        let pause = r.failures.checked_sub(1).map_or(REST, |more| PAUSE.checked_shl(more).unwrap_or(PAUSE));
         r.not_before = Some(now.plus_nanos(pause));
     }
 
@@ -100,7 +102,7 @@ impl Node {
         match self.resync.moved {
             Some((before, at)) if before == height => {
                 if now.nanos_since(&at) >= STALL_TIME {
-                    self.resync.failures = if height > left_at { 0 } else { self.resync.failures.saturating_add(1).min(MAX_DOUBLINGS) };
+                    self.resync.failures = if height > left_at { 0 } else { self.resync.failures.saturating_add(1).min(MAX_FAILURES) };
                     return self.start_consensus(now, height == left_at);
                 }
             }
