@@ -93,6 +93,34 @@ impl Client {
         let answer = self.call_bytes(method, cbor::to_vec(request)).await?;
         cbor::from_slice_higher_limits(&answer).map_err(|e| ClientError::Answer { method: method.to_owned(), reason: e.to_string() })
     }
+
+    /// Calls a method that answers with a stream.
+    pub async fn watch<Q: Encode + ?Sized>(&self, method: &str, request: &Q) -> Result<Watch, ClientError> {
+        let wrong = |reason: String| ClientError::Answer { method: method.to_owned(), reason };
+        let path: PathAndQuery = format!("/{method}").parse().map_err(|e: http::uri::InvalidUri| wrong(e.to_string()))?;
+        let client = tonic::client::Grpc::new(self.channel.clone());
+        let mut client = client.max_decoding_message_size(MAX_MESSAGE);
+        client.ready().await.map_err(|e| wrong(e.to_string()))?;
+        let answer = client.server_streaming(Request::new(cbor::to_vec(request)), path, Bytes).await;
+        let messages = answer.map_err(|status| ApiError::from_status(&status))?.into_inner();
+        Ok(Watch { method: method.to_owned(), messages })
+    }
+}
+
+/// The messages of a stream.
+#[derive(Debug)]
+pub struct Watch {
+    method: String,
+    messages: tonic::Streaming<Vec<u8>>,
+}
+
+impl Watch {
+    /// The next message; none at the stream's end.
+    pub async fn next<A: Decode>(&mut self) -> Result<Option<A>, ClientError> {
+        let message = self.messages.message().await.map_err(|status| ApiError::from_status(&status))?;
+        let read = |bytes: Vec<u8>| cbor::from_slice_higher_limits(&bytes);
+        message.map(read).transpose().map_err(|e| ClientError::Answer { method: self.method.clone(), reason: e.to_string() })
+    }
 }
 
 #[cfg(test)]
@@ -111,14 +139,18 @@ mod tests {
     impl Service for Echo {
         fn call(&self, _: &str, method: &str, request: Vec<u8>) -> Option<Reply> {
             let fail = method == "Fail";
+            if method == "Watch" {
+                let end = Err(ApiError { module: "m".into(), code: 8, message: "ended".into(), grpc: tonic::Code::Unknown });
+                return Some(Reply::Stream(Box::pin(tokio_stream::iter([Ok(request.clone()), Ok(request), end]))));
+            }
             Some(Reply::Unary(Box::pin(async move {
                 let error = ApiError { module: "m".into(), code: 7, message: "failed".into(), grpc: tonic::Code::Unknown };
                 if fail { Err(error) } else { Ok(request) }
             })))
         }
 
-        fn is_stream(&self, service: &str, _: &str) -> Option<bool> {
-            (service == "oasis-core.Echo").then_some(false)
+        fn is_stream(&self, service: &str, method: &str) -> Option<bool> {
+            (service == "oasis-core.Echo").then_some(method == "Watch")
         }
     }
 
@@ -138,7 +170,13 @@ mod tests {
         assert!(matches!(error, ClientError::Refused(ApiError { code: 7, .. })), "{error}");
         let error = client.call_bytes("oasis-core.Other/Echo", vec![]).await.unwrap_err();
         assert!(error.to_string().contains("unknown method Echo for service oasis-core.Other"), "{error}");
-        drop(client);
+        let mut watch = client.watch("oasis-core.Echo/Watch", &5u64).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(watch.next::<u64>().await.unwrap(), Some(5));
+        }
+        let error = watch.next::<u64>().await.unwrap_err();
+        assert!(matches!(error, ClientError::Refused(ApiError { code: 8, .. })), "{error}");
+        drop((client, watch));
         stop.send(true).unwrap();
         server.await.unwrap().unwrap();
         assert!(!path.exists());

@@ -8,7 +8,7 @@ mod error;
 mod server;
 mod tls;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Watch};
 pub use error::{ApiError, GrpcCode};
 pub use server::{Messages, Reply, ServeError, Service, UnixServer};
 pub use tls::{CertificateError, Clients, ServerKey, serve_tls};
