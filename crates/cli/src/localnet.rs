@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal, Write, stdout},
+    net::SocketAddr,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -9,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use oasis_localnet::{Counts, Form, Layout, Network, Sample, Transfers, Watch, address};
+use oasis_localnet::{Counts, Explorer, Form, Layout, Network, Sample, State, Transfers, Watch, address, serve};
 use oasis_primitives::{address::Address, json::ToJson, signature::Signer};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -89,6 +90,9 @@ async fn supervise(arguments: &LocalnetArguments, mut network: Network) -> Resul
     let mut watch = Watch::new(network.layout());
     let (tell, stop) = watch::channel(false);
     let (seen, counts) = watch::channel(Counts::default());
+    let (page, shown) = watch::channel(State::from("null"));
+    let at = serve(shown).await?;
+    let mut explorer = Explorer::default();
     let mut load = None;
     let mut first: Option<(Duration, i64)> = None;
     let mut last = Sample::default();
@@ -109,7 +113,7 @@ async fn supervise(arguments: &LocalnetArguments, mut network: Network) -> Resul
         let running = sample.height > 0;
         if running && first.is_none() {
             first = Some((begun.elapsed(), sample.height));
-            view.greet(network.layout(), begun.elapsed());
+            view.greet(network.layout(), begun.elapsed(), at);
         }
         if first.is_none() && begun.elapsed() > PATIENCE {
             break Err(anyhow::anyhow!(
@@ -125,6 +129,10 @@ async fn supervise(arguments: &LocalnetArguments, mut network: Network) -> Resul
             }
         }
         if running {
+            // What can't be looked up now is shown at the next look.
+            if let Ok(state) = explorer.look(&mut watch, &sample).await {
+                page.send_replace(State::from(state.to_string()));
+            }
             view.show(&sample, *counts.borrow());
         }
         last = sample;
@@ -189,13 +197,14 @@ impl View {
         }
     }
 
-    fn greet(&self, layout: &Layout, time: Duration) {
+    fn greet(&self, layout: &Layout, time: Duration, page: SocketAddr) {
         let node = address(layout, 0);
         let wallet = layout.signer(&layout.wallet()).map(|key| Address::of_public_key(&key.public_key()).to_string());
         self.say(&format!("{} validators make blocks, {:.1} s after their start. Node 0: {node}", layout.size(), time.as_secs_f64()));
         if let Ok(wallet) = wallet {
             self.say(&format!("A wallet with tokens: {wallet} (key in {})", layout.wallet().display()));
         }
+        self.say(&format!("To look at it: http://{page}/"));
         self.say("Try:");
         let program = std::env::current_exe().map_or_else(|_| "oasis-node".to_owned(), |path| path.display().to_string());
         self.say(&format!("  {program} control status --address {node}"));

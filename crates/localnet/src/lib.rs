@@ -11,14 +11,18 @@
 //! DIR/wallet/          a funded account
 //! ```
 
+mod explorer;
 mod files;
+mod page;
 mod processes;
 mod transfers;
 mod watch;
 
 use std::path::{Path, PathBuf};
 
+pub use explorer::Explorer;
 pub use files::{Form, Layout};
+pub use page::{State, serve};
 pub use processes::Network;
 pub use transfers::{Counts, Transfers};
 pub use watch::{NodeSample, Sample, Watch};

@@ -48,6 +48,13 @@ pub struct Sample {
     pub nodes: Vec<NodeSample>,
 }
 
+impl Sample {
+    /// A node that has the highest block.
+    pub fn best(&self) -> usize {
+        self.nodes.iter().position(|node| node.height == self.height).unwrap_or_default()
+    }
+}
+
 /// Looks at a network again and again.
 pub struct Watch {
     layout: Layout,
@@ -82,7 +89,6 @@ impl Watch {
     /// The network now.
     pub async fn sample(&mut self, network: &Network) -> Sample {
         let mut sample = Sample::default();
-        let mut best = 0;
         for number in 0..self.layout.size() {
             let memory = network.pid(number).and_then(memory).unwrap_or_default();
             let mut node = NodeSample { memory, ..NodeSample::default() };
@@ -98,14 +104,14 @@ impl Watch {
                     memory,
                 };
                 if node.height > sample.height {
-                    (sample.height, sample.epoch, best) = (node.height, consensus.latest_epoch, number);
+                    (sample.height, sample.epoch) = (node.height, consensus.latest_epoch);
                 }
             }
             sample.validators += u64::from(node.validator);
             sample.memory += memory;
             sample.nodes.push(node);
         }
-        self.count(best, sample.height).await;
+        self.count(sample.best(), sample.height).await;
         sample.transactions = self.transactions;
         sample
     }

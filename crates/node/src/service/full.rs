@@ -20,8 +20,7 @@ use super::{
     leave::{self, Leaving},
     net,
     prepare::{Prepared, StartError},
-    public, sentry,
-    signer,
+    public, sentry, signer,
     stop::{Stop, Stopper},
     workers,
 };
