@@ -104,7 +104,7 @@ fn wrong_flags_are_told_with_what_would_be_right() {
         (&["stake", "account", "info"], "--stake.account.address oasis1"),
         (&["stake", "account", "gen_burn", "--transaction.file", "x", "--stake.amount=-1"], "base units"),
         (&["stake", "account", "gen_burn", "--transaction.file", "x"], "--genesis.file genesis.json"),
-        (&["stake", "info"], "is the node running"),
+        (&["stake", "info", "-a", "unix:nothing.sock"], "nothing.sock"),
         (&["governance", "gen_submit_proposal"], "--proposal.upgrade.descriptor upgrade.json"),
     ];
     for (args, expected) in cases {

@@ -105,7 +105,7 @@ pub fn switch(text: &str) -> Result<bool, String> {
 #[derive(Clone, Debug, Args)]
 pub struct NodeFlags {
     /// Address of the node, unix:PATH.
-    #[arg(id = "node.address", short, long = "address", default_value_t = format!("unix:{SOCKET_FILE}"))]
+    #[arg(id = "node.address", short = 'a', long = "address", default_value_t = format!("unix:{SOCKET_FILE}"))]
     pub address: String,
     /// Wait until the node answers.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]

@@ -65,7 +65,7 @@ pub struct TxFlags {
     #[command(flatten)]
     signer: SignerFlags,
     /// A node, unix:PATH, which is asked before anything is signed whether it is of the genesis file's network.
-    #[arg(id = "checked.address", short, long = "address", value_name = "ADDRESS")]
+    #[arg(id = "checked.address", short = 'a', long = "address", value_name = "ADDRESS")]
     address: Option<String>,
 }
 

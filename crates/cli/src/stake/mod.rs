@@ -79,7 +79,8 @@ fn info(node: &Node) -> Result<()> {
         ("Total supply", "TotalSupply"),
         ("Common pool", "CommonPool"),
         ("Last block fees", "LastBlockFees"),
-        ("Governance deposits", "GovernanceDeposits"),
+        // The original's name for the method.
+        ("Governance deposits", "methodGovernanceDeposits"),
     ];
     for (name, method) in amounts {
         let amount: Quantity = node.call(&format!("Staking/{method}"), &LATEST)?;

@@ -173,3 +173,87 @@ fn claims(accumulator: &StakeAccumulator, prefix: &str, out: &mut String) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::staking::{CommissionRateBoundStep, CommissionRateStep, StakeThreshold, ThresholdKind};
+
+    /// What the original printed of such an account, with allowances and a schedule added after its code.
+    const PRINTED: &str = "\
+Account State for Height: 268
+Balance:
+  Total: 999.999988 TEST
+  Available: 790.999987993 TEST
+  Active Delegations from this Account:
+    Total: 208.000000007 TEST
+    Delegations:
+      - To:     oasis1qryfv7039uhszcwp7swc2k3ese5m6upufstj5x4f
+        Amount: 207.0 TEST (207000000000 shares)
+      - To:     oasis1qr5rvek6wncauvj459aaq7y39fg86l75c5uprlle (self)
+        Amount: 1.000000007 TEST (1000000007 shares)
+  Debonding Delegations from this Account:
+    Total: 1.0 TEST
+    Delegations:
+      - To:       oasis1qryfv7039uhszcwp7swc2k3ese5m6upufstj5x4f
+        Amount:   1.0 TEST (1000000000 shares)
+        End Time: epoch 9
+
+Allowances for this Account:
+  Total: 5.0 TEST
+  Allowances:
+    - Beneficiary: oasis1qryfv7039uhszcwp7swc2k3ese5m6upufstj5x4f
+      Amount:      5.0 TEST
+
+Active Delegations to this Account:
+  Total: 1.000000007 TEST (1000000007 shares)
+  Delegations:
+    - From:   oasis1qr5rvek6wncauvj459aaq7y39fg86l75c5uprlle (self)
+      Amount: 1.000000007 TEST (1000000007 shares)
+
+Commission Schedule:
+  Rates:
+    (1) start: epoch 40
+        rate:  50.0%
+  Rate Bounds:
+    (1) start:        epoch 40
+        minimum rate: 10.0%
+        maximum rate: 50.0%
+
+Stake Accumulator:
+  Claims:
+    - Name: registry.RegisterEntity
+      Staking Thresholds:
+        - Global: entity
+
+Nonce: 6
+";
+
+    #[test]
+    fn an_account_is_shown_as_the_original_shows_it() {
+        let own = Address::from_bech32("oasis1qr5rvek6wncauvj459aaq7y39fg86l75c5uprlle").unwrap();
+        let other = Address::from_bech32("oasis1qryfv7039uhszcwp7swc2k3ese5m6upufstj5x4f").unwrap();
+        let pool = |n: u64| SharePool { balance: n.into(), total_shares: n.into() };
+        let mut state = AccountState { address: own, height: 268, ..Default::default() };
+        state.account.general.balance = 790_999_987_993u64.into();
+        state.account.general.nonce = 6;
+        state.account.general.allowances.insert(other, 5_000_000_000u64.into());
+        let escrow = &mut state.account.escrow;
+        escrow.active = pool(1_000_000_007);
+        escrow.commission_schedule.rates.push(CommissionRateStep { start: 40, rate: 50_000u64.into() });
+        let bound = CommissionRateBoundStep { start: 40, rate_min: 10_000u64.into(), rate_max: 50_000u64.into() };
+        escrow.commission_schedule.bounds.push(bound);
+        let claim = vec![StakeThreshold::global(ThresholdKind::ENTITY)];
+        escrow.stake_accumulator.add_claim_unchecked("registry.RegisterEntity", claim.into());
+        let mine = Delegation { shares: 1_000_000_007u64.into() };
+        state.delegations.insert(own, DelegationInfo::new(mine.clone(), pool(1_000_000_007)));
+        state.delegations.insert(other, DelegationInfo::new(Delegation { shares: 207_000_000_000u64.into() }, pool(207_000_000_000)));
+        let ending = DebondingDelegation { shares: 1_000_000_000u64.into(), debond_end_time: 9 };
+        state.debonding.insert(other, vec![DebondingDelegationInfo::new(ending, pool(1_000_000_000))]);
+        state.delegations_to.insert(own, mine);
+        let network = Network { symbol: "TEST".into(), exponent: 9, genesis: None };
+        assert_eq!(account_state(&state, &network), PRINTED);
+    }
+}
