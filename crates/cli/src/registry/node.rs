@@ -53,13 +53,13 @@ pub struct InitFlags {
     /// Last epoch of the registration.
     #[arg(id = "node.expiration", long = "node.expiration", value_name = "EPOCH", default_value_t = 0)]
     expiration: u64,
-    /// Addresses for TLS, [KEY@]IP:PORT.
+    /// Addresses for TLS, `[KEY@]IP:PORT`.
     #[arg(id = "node.tls_address", long = "node.tls_address", value_name = "ADDRESS", value_delimiter = ',')]
     tls: Vec<String>,
     /// Addresses in the peer-to-peer network, IP:PORT.
     #[arg(id = "node.p2p_address", long = "node.p2p_address", value_name = "ADDRESS", value_delimiter = ',')]
     p2p: Vec<String>,
-    /// Addresses as a member of consensus, [KEY@]IP:PORT.
+    /// Addresses as a member of consensus, `[KEY@]IP:PORT`.
     #[arg(id = "node.consensus_address", long = "node.consensus_address", value_name = "ADDRESS", value_delimiter = ',')]
     consensus: Vec<String>,
     /// Roles: compute-worker, storage-worker, key-manager, validator.
