@@ -11,6 +11,7 @@ mod flags;
 mod genesis;
 mod governance;
 mod identity;
+mod keymanager;
 mod localnet;
 mod registry;
 mod replay;
@@ -63,6 +64,13 @@ enum Command {
         common: CommonFlags,
         #[command(subcommand)]
         command: identity::IdentityCommand,
+    },
+    /// Policies and statuses of key managers.
+    Keymanager {
+        #[command(flatten)]
+        common: CommonFlags,
+        #[command(subcommand)]
+        command: keymanager::KeymanagerCommand,
     },
     /// Keys that sign for an entity.
     Signer {
@@ -134,6 +142,7 @@ fn main() -> ExitCode {
         Some(Command::Control { address, command }) => control::run(&command, &address),
         Some(Command::Completion(args)) => completion::run(&args, flags::add(Arguments::command())),
         Some(Command::Identity { common, command }) => identity::run(&command, &common),
+        Some(Command::Keymanager { common, command }) => keymanager::run(&command, &common),
         Some(Command::Signer { command, .. }) => signer::run(&command),
         Some(Command::UnsafeReset { common, arguments }) => reset::run(&arguments, &common),
         Some(Command::Genesis(GenesisCommand::Dump(args))) => genesis::dump(&args),

@@ -35,6 +35,11 @@ fn list<'a>(value: &'a Value, key: &str) -> Vec<&'a str> {
     value[key].as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect()
 }
 
+/// Files by name, in hexadecimal.
+fn files(value: &Value) -> BTreeMap<String, Vec<u8>> {
+    value.as_object().unwrap().iter().map(|(name, hex)| (name.clone(), hex::decode(hex.as_str().unwrap()).unwrap())).collect()
+}
+
 /// Puts the files that commands read into a directory.
 fn put(dir: &Path, inputs: &BTreeMap<String, Vec<u8>>) {
     for (name, bytes) in inputs {
@@ -70,8 +75,7 @@ fn changed(dir: &Path, inputs: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, V
 fn vectors_commands_write_and_print_what_the_original_does() {
     oasis_test_vectors::for_each("cli/commands.json.gz", |_, bytes| {
         let vectors: Value = serde_json::from_slice(bytes)?;
-        let inputs = vectors["inputs"].as_object().unwrap();
-        let inputs: BTreeMap<_, _> = inputs.iter().map(|(name, text)| (name.clone(), text.as_str().unwrap().as_bytes().to_vec())).collect();
+        let inputs = files(&vectors["inputs"]);
         for case in vectors["cases"].as_array().unwrap() {
             let name = &case["name"];
             let dir = tempfile::tempdir()?;
