@@ -201,15 +201,15 @@ impl View {
         let node = address(layout, 0);
         let wallet = layout.signer(&layout.wallet()).map(|key| Address::of_public_key(&key.public_key()).to_string());
         self.say(&format!("{} validators make blocks, {:.1} s after their start. Node 0: {node}", layout.size(), time.as_secs_f64()));
+        self.say(&format!("To look at it: http://{page}/"));
+        let program = std::env::current_exe().map_or_else(|_| "oasis-node".to_owned(), |path| path.display().to_string());
         if let Ok(wallet) = wallet {
             self.say(&format!("A wallet with tokens: {wallet} (key in {})", layout.wallet().display()));
+            self.say("Try:");
+            self.say(&format!("  {program} stake account info --address {node} --stake.account.address {wallet}"));
         }
-        self.say(&format!("To look at it: http://{page}/"));
-        self.say("Try:");
-        let program = std::env::current_exe().map_or_else(|_| "oasis-node".to_owned(), |path| path.display().to_string());
+        self.say(&format!("  {program} registry node list -v --address {node}"));
         self.say(&format!("  {program} control status --address {node}"));
-        self.say(&format!("  {program} control shutdown --wait --address {}", address(layout, layout.size() - 1)));
-        self.say(&format!("  {program} genesis check {}", layout.genesis().display()));
     }
 
     fn show(&self, sample: &Sample, counts: Counts) {
