@@ -160,6 +160,8 @@ impl Rounds {
             let waiting = self.step == Step::NewHeight;
             let Some(set) = self.last_commit.as_mut().filter(|_| waiting) else { return false };
             set.add(vote)
+        } else if self.replaying {
+            self.votes.add_logged(vote, from)
         } else {
             self.votes.add(vote, from)
         };
@@ -192,7 +194,6 @@ impl Rounds {
     }
 
     fn on_vote_error(&mut self, from: Option<PeerId>, e: &VoteError) {
-        // In the log a vote may stand that counted only because of what a peer had said.
         if e.is_fault() {
             self.fault(from, e.to_string());
         }

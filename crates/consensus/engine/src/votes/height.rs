@@ -134,9 +134,23 @@ impl HeightVoteSet {
     ///
     /// Unlike there, a round ahead counts against the peer only once a vote in it is valid.
     pub fn add(&mut self, vote: Vote, from: Option<PeerId>) -> Result<Added, VoteError> {
+        self.add_with(vote, from, VoteSet::add)
+    }
+
+    /// Adds a vote that the own log holds, see [`VoteSet::add_logged`].
+    pub fn add_logged(&mut self, vote: Vote, from: Option<PeerId>) -> Result<Added, VoteError> {
+        self.add_with(vote, from, VoteSet::add_logged)
+    }
+
+    fn add_with(
+        &mut self,
+        vote: Vote,
+        from: Option<PeerId>,
+        add: impl FnOnce(&mut VoteSet, Vote) -> Result<Added, VoteError>,
+    ) -> Result<Added, VoteError> {
         let (round, kind) = (vote.round, vote.r#type);
         if let Some(set) = self.rounds.get_mut(&round).and_then(|r| r.get_mut(kind)) {
-            return set.add(vote);
+            return add(set, vote);
         }
         let ahead = round > self.round;
         if ahead && from.is_some_and(|peer| self.catchup.get(&peer).is_some_and(|r| r.len() >= MAX_PEER_CATCHUP_ROUNDS)) {
@@ -144,7 +158,7 @@ impl HeightVoteSet {
         }
         let mut votes = self.empty_round(round);
         let set = votes.get_mut(kind).ok_or(VoteError::Step(self.height, round, SignedMsgType::PREVOTE, vote.height, round, kind))?;
-        let added = set.add(vote)?;
+        let added = add(set, vote)?;
         if ahead {
             if let Some(peer) = from {
                 self.catchup.entry(peer).or_default().push(round);

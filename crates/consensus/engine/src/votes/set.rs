@@ -189,6 +189,19 @@ impl VoteSet {
     ///
     /// The errors come in an order that costs an attacker more than us: the signature is verified last.
     pub fn add(&mut self, vote: Vote) -> Result<Added, VoteError> {
+        self.add_checked(vote, false)
+    }
+
+    /// Adds a vote that the own log holds. One that contradicts another is kept: it stands in the log because it counted when
+    /// it came, for what a peer had said, and that is not in the log. Without it a majority that made this node lock a block
+    /// would not be found again after a crash.
+    ///
+    /// Unlike `VoteSet.addVote`, which refuses it.
+    pub fn add_logged(&mut self, vote: Vote) -> Result<Added, VoteError> {
+        self.add_checked(vote, true)
+    }
+
+    fn add_checked(&mut self, vote: Vote, logged: bool) -> Result<Added, VoteError> {
         if (vote.height, vote.round, vote.r#type) != (self.height, self.round, self.kind) {
             return Err(VoteError::Step(self.height, self.round, self.kind, vote.height, vote.round, vote.r#type));
         }
@@ -214,7 +227,7 @@ impl VoteSet {
             return Err(VoteError::Signature(hex::encode(public_key), hex::encode(&vote.signature)));
         }
         let power = validator.voting_power;
-        Ok(self.add_verified(index, key, Arc::new(vote), power))
+        Ok(self.add_verified(index, key, Arc::new(vote), power, logged))
     }
 
     fn existing(&self, index: usize, key: &[u8]) -> Option<&Arc<Vote>> {
@@ -223,7 +236,7 @@ impl VoteSet {
     }
 
     /// Source: `VoteSet.addVerifiedVote`.
-    fn add_verified(&mut self, index: usize, key: Vec<u8>, vote: Arc<Vote>, power: i64) -> Added {
+    fn add_verified(&mut self, index: usize, key: Vec<u8>, vote: Arc<Vote>, power: i64, logged: bool) -> Added {
         let for_majority = self.majority.as_ref().is_some_and(|m| *m == vote.block_id);
         let Some(slot) = self.votes.get_mut(index) else { return Added::default() };
         let conflict = slot.clone();
@@ -236,7 +249,7 @@ impl VoteSet {
         let quorum = self.validators.two_thirds().saturating_add(1);
         // A contradicting vote is kept only where a peer says that the majority is: else a validator could fill the
         // memory with votes for blocks that do not exist.
-        if conflict.is_some() && !self.by_block.get(&key).is_some_and(|b| b.claimed) {
+        if conflict.is_some() && !logged && !self.by_block.get(&key).is_some_and(|b| b.claimed) {
             return Added { added: false, conflict };
         }
         let block = self.by_block.entry(key).or_default();

@@ -197,6 +197,24 @@ fn words_about_majorities_are_bounded_and_must_not_change() {
 }
 
 #[test]
+fn a_lock_that_hangs_on_a_contradicting_vote_outlives_a_restart() {
+    let (mut h, block) = node();
+    let id = block.block.id().clone();
+    let (byzantine, honest) = (h.others()[0], h.others()[1]);
+    h.propose(0, -1, &block);
+    h.vote(byzantine, PREVOTE, 0, &nil());
+    h.vote(honest, PREVOTE, 0, &id);
+    assert_eq!(h.rounds.locked_round(), -1);
+    // It counts because a peer has seen two thirds; what the peer said is not in the log.
+    h.input(Input::Maj23 { peer: PEER, height: 1, round: 0, kind: PREVOTE, block_id: id.clone() });
+    h.vote(byzantine, PREVOTE, 0, &id);
+    assert_eq!((h.rounds.locked_round(), h.last_vote()), (0, Some((PRECOMMIT, 0, id.clone()))));
+    h.restart();
+    assert_eq!(h.rounds.locked_round(), 0);
+    assert!(h.rounds.locked_block().is_some_and(|l| l.is(&id)));
+}
+
+#[test]
 fn what_comes_after_the_end_is_passed_over() {
     let (mut h, block) = node();
     let id = block.block.id().clone();
