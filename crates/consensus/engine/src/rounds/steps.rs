@@ -164,8 +164,12 @@ impl Rounds {
             return;
         }
         self.step = Step::Precommit;
-        self.prevote_waits = false;
-        self.precommit();
+        if self.prevote_waits {
+            // A block with two thirds of the prevotes has just come: the prevote for it goes first.
+            self.precommit_waits = true;
+        } else {
+            self.precommit();
+        }
         if !self.halted {
             self.new_step();
         }
@@ -200,7 +204,9 @@ impl Rounds {
         }
         // Two thirds want a block that is not here: fetch it. Their prevotes are what unlocks.
         self.unlock();
-        self.await_parts_of(&id);
+        if self.step != Step::Commit {
+            self.await_parts_of(&id);
+        }
         self.sign_vote(SignedMsgType::PRECOMMIT, nil);
     }
 

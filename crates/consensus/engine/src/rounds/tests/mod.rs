@@ -4,5 +4,7 @@ mod byzantine;
 #[path = "../../../tests/common/mod.rs"]
 mod common;
 mod harness;
+mod malachite;
 mod network;
+mod oracle;
 mod scenarios;

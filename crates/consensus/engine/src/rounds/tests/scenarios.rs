@@ -572,6 +572,14 @@ fn what_changes_nothing_is_not_logged() {
     assert_eq!(h.wal.len(), before);
 }
 
+#[test]
+fn a_block_that_comes_after_two_thirds_of_the_prevotes_is_prevoted_and_precommitted() {
+    let (mut h, block, id) = not_proposer();
+    h.votes(3, PREVOTE, 0, &id);
+    h.propose(0, -1, &block);
+    assert_eq!(h.own_votes(1), [(PREVOTE, 0, id.clone()), (PRECOMMIT, 0, id)]);
+}
+
 /// Source: `consensus/replay_test.go`, `TestWALCrash`.
 #[test]
 fn a_restart_leads_to_the_same_locks_and_to_no_contradicting_vote() {
