@@ -20,12 +20,12 @@ use tokio::{
     time::timeout,
 };
 
-#[path = "../common/archive.rs"]
+#[path = "../../crates/node/tests/common/archive.rs"]
 mod archive;
 
 static SOURCE: LazyLock<DiskSource> = LazyLock::new(|| {
     let chain = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/chains/debond.cbor.gz");
-    std::thread::Builder::new().stack_size(64 << 20).spawn(move || archive::archive(&chain).unwrap()).unwrap().join().unwrap()
+    std::thread::Builder::new().stack_size(64 << 20).spawn(move || archive::archive(&chain, |_, _| Ok(())).unwrap()).unwrap().join().unwrap()
 });
 
 struct Queries;

@@ -1,6 +1,7 @@
 //! Fuzzing: what it needs is installed, the corpora begin with recorded bytes, then each target runs for some time.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
     process::{Command, Stdio},
@@ -8,12 +9,17 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use oasis_primitives::{
-    cbor::{self, Cbor, Value},
+    cbor::{self, Value},
     hash::Hash,
     json, text,
 };
 
 use crate::{cargo, root};
+
+#[path = "../../crates/node/tests/common/call.rs"]
+mod call;
+
+use call::Call;
 
 /// Vector files, and the targets that begin with the byte strings in them. What stands before a colon goes before each string: where
 /// a target does several things, it tells which.
@@ -37,17 +43,6 @@ const CALLS: (&str, &str, &str) = ("api/", ".cbor.gz", "api");
 const MAX_SEEDS: usize = 200;
 /// The longest seed, bytes: what is longer only slows the target down.
 const MAX_LENGTH: usize = 50_000;
-
-/// A recorded call.
-#[derive(Default, Cbor)]
-struct Call {
-    method: String,
-    request: Vec<u8>,
-    response: Vec<u8>,
-    code: u32,
-    error: String,
-    status: Vec<u8>,
-}
 
 /// Runs each target for some seconds (by default 30), all of them or those that are named.
 pub fn fuzz(args: &[String]) -> Result<()> {
@@ -122,9 +117,17 @@ fn make_seeds() -> Result<()> {
         }
     }
     let (prefix, suffix, target) = CALLS;
+    let mut by_method: BTreeMap<String, BTreeSet<Vec<u8>>> = BTreeMap::new();
     for path in oasis_test_vectors::files(prefix, suffix)? {
         for call in cbor::sequence_from_slice::<Call>(&oasis_test_vectors::read(&path)?)? {
-            write(&dir.join(target), &[call.method.as_bytes(), b"\n", &call.request].concat())?;
+            by_method.entry(call.method).or_default().insert(call.request);
+        }
+    }
+    // Every method has the same share.
+    let share = MAX_SEEDS.div_ceil(by_method.len().max(1));
+    for (method, requests) in by_method {
+        for request in requests.iter().step_by(requests.len().div_ceil(share)) {
+            write(&dir.join(target), &[method.as_bytes(), b"\n", request].concat())?;
         }
     }
     Ok(())

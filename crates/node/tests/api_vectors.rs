@@ -6,24 +6,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex,
+        Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use oasis_consensus_abci::{Config, Disk, DiskOptions, Machine, Network};
-use oasis_consensus_engine::{
-    ChainState, CheckedBlock, decode_responses,
-    node::Applied,
-    ports::{Application, Store},
-    proto,
-};
-use oasis_consensus_types::{
-    consensus::TENDERMINT_APP_VERSION, genesis::Document, node::Node, registry, roothash, scheduler, scheduler::Validator,
-    upgrade::Descriptor,
-};
+use oasis_consensus_types::{node::Node, registry, roothash, scheduler, scheduler::Validator};
 use oasis_node_service::{
     api::{
         notices::{Feed, Notice},
@@ -33,70 +23,13 @@ use oasis_node_service::{
     grpc::ApiError,
 };
 use oasis_primitives::{
-    cbor::{self, Cbor, Encode, NilVec, OrNil, RawCbor},
-    json::FromJson,
+    cbor::{self, Encode, NilVec, OrNil, RawCbor},
     signature::PublicKey,
-    time::Timestamp,
 };
-use oasis_storage::{BlockDb, BlockOptions, EngineKind, engine};
-use prost::Message;
 
-/// A recorded call.
-#[derive(Default, Cbor)]
-struct Call {
-    method: String,
-    request: Vec<u8>,
-    response: Vec<u8>,
-    code: u32,
-    error: String,
-    status: Vec<u8>,
-}
+mod common;
 
-/// An archive in memory of a recorded chain: executed as a node does, blocks and state kept by a node's databases.
-///
-/// After each block it tells of it.
-fn archive(chain: &Path, mut told: impl FnMut(&DiskSource, &Notice) -> Result<()>) -> Result<DiskSource> {
-    let upgrades = match oasis_test_vectors::beside_chain(chain, ".upgrades.json")? {
-        Some(bytes) => Vec::<Descriptor>::from_json(&serde_json::from_slice(&bytes)?).map_err(|e| anyhow::anyhow!("{e}"))?,
-        None => Vec::new(),
-    };
-    let mut reader = oasis_replay::open(chain)?;
-    let mut document: Document = cbor::from_slice_higher_limits(&reader.header().genesis_doc)?;
-    // In CBOR the document has lost the fraction of its second; it is that of the first block, whose time it is.
-    let first = reader.first_time().map_err(|e| anyhow::anyhow!("{e}"))?.context("a block")?;
-    if first.seconds == document.time.seconds() {
-        document.time = Timestamp::from_unix(first.seconds, u32::try_from(first.nanos)?);
-    }
-    let network = Network::new(document, true, true)?;
-    let context = network.chain_context.clone();
-    let open = || engine::open(EngineKind::Memory, Path::new("memory"), 0);
-    let tree = Disk::on(open()?, Path::new("memory"), DiskOptions::new(context.clone()))?;
-    let state_reader = tree.reader();
-    let network_handle = Arc::new(network.clone());
-    let mut blocks = BlockDb::on(open()?, Path::new("memory"), BlockOptions { context, ..BlockOptions::default() })?;
-    let source = DiskSource::new(network_handle, true, state_reader, blocks.clone());
-    let config = Config { upgrades, disable_checkpointer: true, ..Config::default() };
-    let mut machine = Machine::open(tree, network.clone(), config)?;
-    let response = machine.init_chain(&network.engine)?;
-    let mut state = ChainState::from_genesis(&network.engine, TENDERMINT_APP_VERSION, &response)?;
-    blocks.save_genesis(&state)?;
-    while let Some(recorded) = reader.next_block().map_err(|e| anyhow::anyhow!("{e}"))? {
-        let block = CheckedBlock::decode(&recorded.block)?;
-        let seen = proto::Commit::decode(recorded.seen_commit.as_slice())?;
-        blocks.save_fetched(&block, &recorded.block, &seen)?;
-        let responses = machine.execute(&block, &state.vote_infos(&block), &block.evidence().byzantine_validators())?;
-        let texts = |responses: &proto::AbciResponses| responses.deliver_txs.iter().map(|tx| tx.log.clone()).collect::<Vec<_>>();
-        ensure!(texts(&responses) == texts(&decode_responses(&recorded.results)?), "block {}: other texts", recorded.height);
-        blocks.save_responses(recorded.height, &responses)?;
-        let commit = machine.commit()?;
-        ensure!(commit.app_hash == recorded.state_root.0, "block {}: another state", recorded.height);
-        state = state.after_block(&block, &responses, &commit.app_hash)?;
-        blocks.save_applied(&state, &block.evidence().evidence)?;
-        let applied = Applied { block: Arc::new(block), responses, app_hash: commit.app_hash, invalidated: Vec::new() };
-        told(&source, &Notice::new(Arc::new(applied)))?;
-    }
-    Ok(source)
-}
+use common::{archive::archive, call::Call};
 
 /// The chain of recorded calls: the one beside them, else one of the same name.
 fn chain_of(calls: &Path) -> Result<PathBuf> {

@@ -2,35 +2,38 @@
 
 use std::{path::Path, sync::Arc};
 
-use anyhow::{Context, Result, ensure};
-use oasis_consensus_abci::{Config, Disk, DiskOptions, Machine, Network};
+use anyhow::{Result, ensure};
+use oasis_consensus_abci::{Config, Disk, DiskOptions, Machine};
 use oasis_consensus_engine::{
-    ChainState, CheckedBlock,
+    ChainState, CheckedBlock, decode_responses,
+    node::Applied,
     ports::{Application, Store},
     proto,
 };
-use oasis_consensus_types::{consensus::TENDERMINT_APP_VERSION, genesis::Document};
-use oasis_node_service::api::source::DiskSource;
-use oasis_primitives::{cbor, time::Timestamp};
+use oasis_consensus_types::{consensus::TENDERMINT_APP_VERSION, upgrade::Descriptor};
+use oasis_node_service::api::{notices::Notice, source::DiskSource};
+use oasis_primitives::json::FromJson;
 use oasis_storage::{BlockDb, BlockOptions, EngineKind, engine};
 use prost::Message;
 
 /// An archive in memory of a recorded chain: executed as a node does, blocks and state kept by a node's databases.
-pub fn archive(chain: &Path) -> Result<DiskSource> {
+///
+/// After each block it tells of it.
+pub fn archive(chain: &Path, mut told: impl FnMut(&DiskSource, &Notice) -> Result<()>) -> Result<DiskSource> {
+    let upgrades = match oasis_test_vectors::beside_chain(chain, ".upgrades.json")? {
+        Some(bytes) => Vec::<Descriptor>::from_json(&serde_json::from_slice(&bytes)?).map_err(|e| anyhow::anyhow!("{e}"))?,
+        None => Vec::new(),
+    };
     let mut reader = oasis_replay::open(chain)?;
-    let mut document: Document = cbor::from_slice_higher_limits(&reader.header().genesis_doc)?;
-    // In CBOR the document has lost the fraction of its second; it is that of the first block, whose time it is.
-    let first = reader.first_time().map_err(|e| anyhow::anyhow!("{e}"))?.context("a block")?;
-    if first.seconds == document.time.seconds() {
-        document.time = Timestamp::from_unix(first.seconds, u32::try_from(first.nanos)?);
-    }
-    let network = Network::new(document, true, true)?;
+    let first = reader.first_time().map_err(|e| anyhow::anyhow!("{e}"))?;
+    let network = oasis_replay::network(reader.header(), first, true)?;
     let context = network.chain_context.clone();
     let open = || engine::open(EngineKind::Memory, Path::new("memory"), 0);
     let tree = Disk::on(open()?, Path::new("memory"), DiskOptions::new(context.clone()))?;
     let state_reader = tree.reader();
     let mut blocks = BlockDb::on(open()?, Path::new("memory"), BlockOptions { context, ..BlockOptions::default() })?;
-    let config = Config { disable_checkpointer: true, ..Config::default() };
+    let source = DiskSource::new(Arc::new(network.clone()), true, state_reader, blocks.clone());
+    let config = Config { upgrades, disable_checkpointer: true, ..Config::default() };
     let mut machine = Machine::open(tree, network.clone(), config)?;
     let response = machine.init_chain(&network.engine)?;
     let mut state = ChainState::from_genesis(&network.engine, TENDERMINT_APP_VERSION, &response)?;
@@ -40,11 +43,15 @@ pub fn archive(chain: &Path) -> Result<DiskSource> {
         let seen = proto::Commit::decode(recorded.seen_commit.as_slice())?;
         blocks.save_fetched(&block, &recorded.block, &seen)?;
         let responses = machine.execute(&block, &state.vote_infos(&block), &block.evidence().byzantine_validators())?;
+        let texts = |responses: &proto::AbciResponses| responses.deliver_txs.iter().map(|tx| tx.log.clone()).collect::<Vec<_>>();
+        ensure!(texts(&responses) == texts(&decode_responses(&recorded.results)?), "block {}: other texts", recorded.height);
         blocks.save_responses(recorded.height, &responses)?;
         let commit = machine.commit()?;
         ensure!(commit.app_hash == recorded.state_root.0, "block {}: another state", recorded.height);
         state = state.after_block(&block, &responses, &commit.app_hash)?;
         blocks.save_applied(&state, &block.evidence().evidence)?;
+        let applied = Applied { block: Arc::new(block), responses, app_hash: commit.app_hash, invalidated: Vec::new() };
+        told(&source, &Notice::new(Arc::new(applied)))?;
     }
-    Ok(DiskSource::new(Arc::new(network), true, state_reader, blocks))
+    Ok(source)
 }
