@@ -3,16 +3,13 @@
 //! The number of kills is `$OASIS_KILL_ROUNDS`, 8 unless it is set. The engine is `$OASIS_KILL_ENGINE`, `fjall` unless
 //! it is set; `redb` needs the feature of that name.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::path::Path;
 
 use oasis_mkvs::{Root, RootType, Tree};
 use oasis_primitives::hash::Hash;
 use oasis_storage::{Durability, EngineKind, NodeDb, Options};
+
+mod common;
 
 /// Keys changed by each commit.
 const CHANGES: u64 = 200;
@@ -77,36 +74,12 @@ fn commit_for_ever(path: &Path) {
 }
 
 fn a_killed_process_loses_nothing_it_committed() {
-    let rounds: u64 = std::env::var("OASIS_KILL_ROUNDS").map_or(8, |n| n.parse().expect("OASIS_KILL_ROUNDS is a number"));
+    let rounds = common::rounds();
     let dir = tempfile::tempdir().expect("directory");
     let mut model = Tree::empty(options().namespace, RootType::STATE).without_write_log();
     let mut reached = 0u64;
     for round in 0..rounds {
-        let mut child = Command::new(std::env::current_exe().expect("own path"))
-            .arg("--victim")
-            .arg(dir.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("spawn");
-        let output = BufReader::new(child.stdout.take().expect("stdout"));
-        // The moment differs from round to round: after some commits, and some microseconds into the next.
-        let (commits, pause) = (1 + round * 7 % 23, Duration::from_micros(round * 977 % 9000));
-        let mut announced = reached;
-        let mut seen = 0;
-        for line in output.lines() {
-            announced = line.expect("line").parse().expect("number");
-            seen += 1;
-            if seen == commits {
-                let until = Instant::now() + pause;
-                while Instant::now() < until {
-                    std::hint::spin_loop();
-                }
-                child.kill().expect("kill");
-            }
-        }
-        let status = child.wait().expect("wait");
-        assert!(!status.success() && seen >= commits, "round {round}: the victim stopped by itself: {status}");
-
+        let announced = common::kill_one(dir.path(), round);
         let db = NodeDb::open(dir.path(), options()).unwrap_or_else(|e| panic!("round {round}: {e}"));
         let latest = db.latest_version().expect("versions");
         assert!(latest >= announced, "round {round}: version {announced} was committed, {latest} is left");

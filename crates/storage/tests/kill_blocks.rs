@@ -4,10 +4,9 @@
 //! The number of kills is `$OASIS_KILL_ROUNDS`, 8 unless it is set.
 
 use std::{
-    io::{BufRead, BufReader},
     path::Path,
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use oasis_consensus_engine::{
@@ -21,6 +20,8 @@ use oasis_consensus_engine::{
 };
 use oasis_storage::{BlockDb, BlockOptions, FileWal, Together};
 
+mod common;
+
 /// Blocks that are retained.
 const KEPT: i64 = 30;
 
@@ -28,6 +29,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.get(1).map(String::as_str) {
         Some("--victim") => keep_blocks_for_ever(Path::new(&arguments[2])),
+        Some("--limited") => keep_blocks_in(Path::new(&arguments[2]), &arguments[3]),
         Some("--check") => check_once(Path::new(&arguments[2]), &arguments[3]),
         // What `cargo test -- --list` and runners that ask for it want to see.
         Some("--list") => println!("a_killed_process_loses_no_block: test"),
@@ -161,33 +163,11 @@ fn check(path: &Path, announced: i64, model: &mut (ChainState, Commit)) {
 }
 
 fn a_killed_process_loses_no_block() {
-    let rounds: u64 = std::env::var("OASIS_KILL_ROUNDS").map_or(8, |n| n.parse().expect("OASIS_KILL_ROUNDS is a number"));
+    let rounds = common::rounds();
     let dir = tempfile::tempdir().expect("directory");
     let mut model = (genesis(), Commit::default());
     for round in 0..rounds {
-        let mut child = Command::new(std::env::current_exe().expect("own path"))
-            .arg("--victim")
-            .arg(dir.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("spawn");
-        let output = BufReader::new(child.stdout.take().expect("stdout"));
-        // The moment differs from round to round: after some blocks, and some microseconds into the next.
-        let (blocks, pause) = (1 + round * 7 % 23, Duration::from_micros(round * 977 % 9000));
-        let (mut announced, mut seen) = (0, 0);
-        for line in output.lines() {
-            announced = line.expect("line").parse().expect("number");
-            seen += 1;
-            if seen == blocks {
-                let until = Instant::now() + pause;
-                while Instant::now() < until {
-                    std::hint::spin_loop();
-                }
-                child.kill().expect("kill");
-            }
-        }
-        let status = child.wait().expect("wait");
-        assert!(!status.success() && seen >= blocks, "round {round}: the victim stopped by itself: {status}");
+        let announced = common::kill_one(dir.path(), round).cast_signed();
         check(dir.path(), announced, &mut model);
         println!("round {round}: killed after block {announced}, blocks to {} are left", model.0.last_block_height);
     }
@@ -199,8 +179,7 @@ fn a_process_killed_while_it_begins_can_begin_again() {
     let rounds = 12;
     for round in 0..rounds {
         let dir = tempfile::tempdir().expect("directory");
-        let me = std::env::current_exe().expect("own path");
-        let mut child = Command::new(me).arg("--victim").arg(dir.path()).stdout(Stdio::null()).spawn().expect("spawn");
+        let mut child = common::victim(dir.path()).stdout(Stdio::null()).spawn().expect("spawn");
         std::thread::sleep(Duration::from_millis(2 + round * 3));
         child.kill().expect("kill");
         child.wait().expect("wait");
@@ -217,8 +196,38 @@ fn a_process_killed_while_it_begins_can_begin_again() {
     println!("test a_process_killed_while_it_begins_can_begin_again ... ok ({rounds} kills)");
 }
 
-/// On a file system of three megabytes: what fails says so, nothing is lost, and with more room it goes on.
+/// On a full disk: what fails says so, nothing is lost, and with more room it goes on.
 fn a_full_disk_loses_no_block() {
+    let limits = [300, 1024, 3072, 10_000];
+    for kilobytes in limits {
+        let dir = tempfile::tempdir().expect("directory");
+        // Once it has begun no file may be longer: writes beyond that fail as on a full disk, with another code.
+        let me = std::env::current_exe().expect("own path");
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" --limited \"$1\" \"$2\""]).arg(me).arg(dir.path()).arg(kilobytes.to_string());
+        let output = command.output().expect("sh");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(3), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+        let error = text.lines().last().unwrap_or_default();
+        assert!(error.starts_with("error: ") && error.contains(dir.path().to_str().expect("path")), "{error}");
+        print!("with files of {kilobytes} kB at most, {error}; ");
+        check_once(dir.path(), text.lines().rev().nth(1).expect("a block"));
+        common::kill_one(dir.path(), 0);
+    }
+    println!("test a_full_disk_loses_no_block ... ok ({} disks)", limits.len() + usize::from(on_a_small_file_system()));
+}
+
+/// Begins, and then goes on with files of so many kilobytes.
+fn keep_blocks_in(path: &Path, kilobytes: &str) {
+    drop(open(path).expect("open"));
+    let limit = kilobytes.parse::<u64>().expect("a number") << 10;
+    let limit = rustix::process::Rlimit { current: Some(limit), maximum: None };
+    rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).expect("a limit");
+    keep_blocks_for_ever(path);
+}
+
+/// The same on a file system of three megabytes; tells whether one could be mounted here.
+fn on_a_small_file_system() -> bool {
     const SCRIPT: &str = r#"
         mount -t tmpfs -o size=3m tmpfs "$1" || exit 7
         "$0" --victim "$1" > "$2"
@@ -233,13 +242,14 @@ fn a_full_disk_loses_no_block() {
     command.args(["-rm", "sh", "-c", SCRIPT]).arg(me).arg(dir.path()).arg(out.path().join("out"));
     let output = match command.output() {
         Ok(output) if output.status.code() != Some(7) && !output.stdout.is_empty() => output,
-        other => return println!("test a_full_disk_loses_no_block ... NOT RUN: no file system can be mounted here: {other:?}"),
+        _ => return false,
     };
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     let error = text.lines().next().unwrap_or_default();
     assert!(error.starts_with("error: ") && error.contains(dir.path().to_str().expect("path")), "{error}");
-    println!("{text}test a_full_disk_loses_no_block ... ok");
+    print!("{text}");
+    true
 }
 
 /// What is left after a victim whose last announced block is known.
