@@ -11,6 +11,7 @@ use std::{
 
 use oasis_consensus_engine::{
     ChainState, CheckedBlock, EngineGenesis, InitChainResponse, KEY_TYPE_ED25519,
+    parts::PartSet,
     ports::{Store, Wal},
     proto::{
         self, AbciResponses, BlockIdFlag, BlockParams, Commit, CommitSig, ConsensusParams, EvidenceParams, ResponseEndBlock, Timestamp,
@@ -110,7 +111,7 @@ fn go_on(path: &Path) -> Result<(), String> {
             wal.write(&[height as u8; 100], height % 3 == 0).map_err(text)?;
             match height % 2 {
                 0 => db.save_fetched(&block, &encoded, &seen),
-                _ => db.save_block(&block, &encoded, &seen),
+                _ => db.save_block(&block, &PartSet::from_bytes(&encoded), &seen),
             }
             .map_err(text)?;
             println!("{height}");

@@ -98,6 +98,18 @@ impl PartSet {
         Ok(true)
     }
 
+    /// Whether these are the parts that [`PartSet::from_bytes`] makes of the block; they may be others, see [`PartSet::add`].
+    pub fn is_cut_as_usual(&self) -> bool {
+        let last = self.header.total.saturating_sub(1);
+        let usual = |(index, part): (&u32, &Arc<Part>)| {
+            let length = part.bytes.len();
+            let (of, place) = (part.proof.total, part.proof.index);
+            let whole = length == BLOCK_PART_SIZE || (*index == last && length > 0);
+            whole && of == i64::from(self.header.total) && place == i64::from(*index)
+        };
+        self.is_complete() && self.parts.iter().all(usual)
+    }
+
     /// The block's encoding, once all parts are here.
     pub fn bytes(&self) -> Option<Vec<u8>> {
         if !self.is_complete() {

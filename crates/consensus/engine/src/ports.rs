@@ -6,6 +6,7 @@
 use crate::{
     block::CheckedBlock,
     evidence::ByzantineValidator,
+    parts::PartSet,
     proto::{AbciResponses, BlockMeta, Commit, ConsensusParams, Evidence, Header, Part, Proposal, Vote},
     state::{ChainState, EngineGenesis, InitChainResponse, VoteInfo},
     validator_set::ValidatorSet,
@@ -139,12 +140,12 @@ pub trait Store {
     fn save_genesis(&mut self, state: &ChainState) -> Result<(), Fatal>;
     /// First and last heights of the blocks that are there; (0, 0) for none.
     fn range(&self) -> (i64, i64);
-    /// Keeps a decided block: its encoding, parts of which are served, and the commit that decided it. Synced.
-    fn save_block(&mut self, block: &CheckedBlock, encoded: &[u8], seen_commit: &Commit) -> Result<(), Fatal>;
-    /// Keeps a block that peers have decided long ago and can give again, as [`Store::save_block`] does. Power loss may take
-    /// it, but then it takes the state machine's commits from this block on too.
+    /// Keeps a decided block: its parts, all of them, which are served as they are, and the commit that decided it. Synced.
+    fn save_block(&mut self, block: &CheckedBlock, parts: &PartSet, seen_commit: &Commit) -> Result<(), Fatal>;
+    /// Keeps a block that peers have decided long ago and can give again, as [`Store::save_block`] does, but whole. Power loss may
+    /// take it, but then it takes the state machine's commits from this block on too.
     fn save_fetched(&mut self, block: &CheckedBlock, encoded: &[u8], seen_commit: &Commit) -> Result<(), Fatal> {
-        self.save_block(block, encoded, seen_commit)
+        self.save_block(block, &PartSet::from_bytes(encoded), seen_commit)
     }
     /// Keeps what the state machine answered to a block, before its state is committed; power loss may take it only together
     /// with that commit.

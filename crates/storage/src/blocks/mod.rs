@@ -21,7 +21,7 @@ use oasis_consensus_engine::{
     proto::{AbciResponses, BlockMeta, Commit, ConsensusParams, Evidence, Part},
 };
 use prost::Message;
-use record::{Meta, ParamsRecord, StateRecord, ValidatorsRecord, at, by_hash, kind};
+use record::{CutRecord, Meta, ParamsRecord, StateRecord, ValidatorsRecord, at, by_hash, kind};
 
 use crate::{
     Error,
@@ -195,7 +195,14 @@ impl BlockDb {
         }
     }
 
-    fn keep_block(&self, block: &CheckedBlock, encoded: &[u8], seen_commit: &Commit, durability: Durability) -> Result<(), Fatal> {
+    fn keep_block(
+        &self,
+        block: &CheckedBlock,
+        encoded: Vec<u8>,
+        cut: &CutRecord,
+        seen_commit: &Commit,
+        durability: Durability,
+    ) -> Result<(), Fatal> {
         let header = block.header();
         let height = header.height;
         let mut meta = lock(&self.inner.meta).clone();
@@ -205,11 +212,11 @@ impl BlockDb {
         meta.base = if meta.base == 0 { height } else { meta.base };
         meta.height = height;
         let mut batch = Batch::default();
-        put_bytes(&mut batch, at(kind::BLOCK, height), encoded.to_vec());
         let size = i64::try_from(encoded.len()).unwrap_or(i64::MAX);
+        put_bytes(&mut batch, at(kind::BLOCK, height), encoded);
         let num_txs = i64::try_from(block.txs().len()).unwrap_or(i64::MAX);
         let known = BlockMeta { block_id: block.id().clone(), block_size: size, header: header.clone(), num_txs };
-        put(&mut batch, at(kind::BLOCK_META, height), &known);
+        put_bytes(&mut batch, at(kind::BLOCK_META, height), [known.encode_to_vec(), cut.encode_to_vec()].concat());
         put(&mut batch, at(kind::COMMIT, height.saturating_sub(1)), block.last_commit());
         put(&mut batch, at(kind::SEEN_COMMIT, height), seen_commit);
         put_bytes(&mut batch, by_hash(kind::HEIGHT, &block.id().hash), height.to_be_bytes().to_vec());
@@ -226,7 +233,15 @@ impl BlockDb {
             return Ok(Some(Arc::clone(parts)));
         }
         let Some(encoded) = self.block(height)? else { return Ok(None) };
-        let parts = Arc::new(PartSet::from_bytes(&encoded));
+        let key = at(kind::BLOCK_META, height);
+        let cut: CutRecord = self.record(&key)?.unwrap_or_default();
+        let parts = if cut.parts.is_empty() {
+            PartSet::from_bytes(&encoded)
+        } else {
+            let header = self.block_meta(height)?.map(|meta| meta.block_id.part_set_header);
+            header.and_then(|header| cut.cut(&encoded, &header)).ok_or_else(|| self.damaged(&key))?
+        };
+        let parts = Arc::new(parts);
         *lock(&self.inner.parts) = Some((height, Arc::clone(&parts)));
         Ok(Some(parts))
     }
@@ -264,12 +279,14 @@ impl Store for BlockDb {
         (meta.base, meta.height)
     }
 
-    fn save_block(&mut self, block: &CheckedBlock, encoded: &[u8], seen_commit: &Commit) -> Result<(), Fatal> {
-        self.keep_block(block, encoded, seen_commit, Durability::Sync)
+    /// Source: tendermint `store/store.go`, `SaveBlock`, which keeps the parts as they came.
+    fn save_block(&mut self, block: &CheckedBlock, parts: &PartSet, seen_commit: &Commit) -> Result<(), Fatal> {
+        let encoded = parts.bytes().ok_or_else(|| self.fatal("a block without all of its parts"))?;
+        self.keep_block(block, encoded, &CutRecord::of(parts), seen_commit, Durability::Sync)
     }
 
     fn save_fetched(&mut self, block: &CheckedBlock, encoded: &[u8], seen_commit: &Commit) -> Result<(), Fatal> {
-        self.keep_block(block, encoded, seen_commit, self.inner.before_state)
+        self.keep_block(block, encoded.to_vec(), &CutRecord::default(), seen_commit, self.inner.before_state)
     }
 
     fn save_responses(&mut self, height: i64, responses: &AbciResponses) -> Result<(), Fatal> {

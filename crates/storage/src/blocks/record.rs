@@ -2,7 +2,8 @@
 
 use oasis_consensus_engine::{
     ChainState, ValidatorSet, VerifyError,
-    proto::{BlockId, ConsensusParams, Evidence, EvidenceSum, Timestamp, ValidatorSetMessage},
+    parts::PartSet,
+    proto::{BlockId, ConsensusParams, Evidence, EvidenceSum, Part, PartSetHeader, Proof, Timestamp, ValidatorSetMessage},
 };
 use prost::Message;
 use std::sync::Arc;
@@ -84,6 +85,49 @@ pub(super) struct Meta {
     /// A height below the base whose parameters later heights refer to, 0 for none.
     #[prost(int64, tag = "6")]
     pub kept_params: i64,
+}
+
+/// How a block was cut into parts, where that is not as usual. It follows the encoding of what else is known of the block.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct CutRecord {
+    /// The parts in their order.
+    #[prost(message, repeated, tag = "100")]
+    pub parts: Vec<CutPart>,
+}
+
+/// A part without its bytes.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct CutPart {
+    /// Count of its bytes.
+    #[prost(uint32, tag = "1")]
+    pub length: u32,
+    /// That it belongs to the block, as it came.
+    #[prost(message, required, tag = "2")]
+    pub proof: Proof,
+}
+
+impl CutRecord {
+    /// Nothing, where the parts are cut as usual.
+    pub fn of(parts: &PartSet) -> Self {
+        if parts.is_cut_as_usual() {
+            return Self::default();
+        }
+        let length = |part: &Part| u32::try_from(part.bytes.len()).unwrap_or(u32::MAX);
+        let all = (0..parts.total()).filter_map(|index| parts.part(index));
+        Self { parts: all.map(|part| CutPart { length: length(part), proof: part.proof.clone() }).collect() }
+    }
+
+    /// The parts of a block; none if they are not those of this header.
+    pub fn cut(self, encoded: &[u8], header: &PartSetHeader) -> Option<PartSet> {
+        let mut set = PartSet::from_header(header).ok()?;
+        let mut rest = encoded;
+        for (index, part) in (0..).zip(self.parts) {
+            let (bytes, next) = rest.split_at_checked(usize::try_from(part.length).ok()?)?;
+            set.add(Part { index, bytes: bytes.to_vec(), proof: part.proof }).ok()?;
+            rest = next;
+        }
+        (set.is_complete() && rest.is_empty()).then_some(set)
+    }
 }
 
 /// The validators of a height: themselves, or where they are.

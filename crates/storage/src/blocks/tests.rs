@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use oasis_consensus_engine::{
     EngineGenesis, InitChainResponse, KEY_TYPE_ED25519,
     proto::{
-        AbciConsensusParams, BlockIdFlag, BlockParams, CommitSig, DuplicateVoteEvidence, Duration, EvidenceParams, EvidenceSum, PublicKey,
-        ResponseBeginBlock, ResponseDeliverTx, ResponseEndBlock, Timestamp, Validator, ValidatorParams, ValidatorUpdate, VersionParams,
-        Vote,
+        AbciConsensusParams, BlockIdFlag, BlockParams, CommitSig, DuplicateVoteEvidence, Duration, EvidenceParams, EvidenceSum,
+        PartSetHeader, PublicKey, ResponseBeginBlock, ResponseDeliverTx, ResponseEndBlock, Timestamp, Validator, ValidatorParams,
+        ValidatorUpdate, VersionParams, Vote,
     },
 };
 use proptest::prelude::*;
@@ -129,7 +129,7 @@ impl Chain {
     fn add(&mut self, db: &mut BlockDb, change: &Change) {
         let known = self.make(change);
         let height = self.state.next_height();
-        db.save_block(&known.block, &known.encoded, &known.seen).unwrap();
+        db.save_block(&known.block, &PartSet::from_bytes(&known.encoded), &known.seen).unwrap();
         db.save_responses(height, &known.responses).unwrap();
         let state = self.state.after_block(&known.block, &known.responses, &height.to_be_bytes()).unwrap();
         let evidence = &known.block.evidence().evidence;
@@ -337,9 +337,9 @@ fn blocks_come_one_after_the_other() {
     chain.add(&mut db, &Change::default());
     let next = chain.make(&Change::default());
     let first = &chain.blocks[&1];
-    let error = db.save_block(&first.block, &first.encoded, &first.seen).unwrap_err().to_string();
+    let error = db.save_block(&first.block, &PartSet::from_bytes(&first.encoded), &first.seen).unwrap_err().to_string();
     assert!(error.contains("expected block 2, found block 1"), "{error}");
-    db.save_block(&next.block, &next.encoded, &next.seen).unwrap();
+    db.save_block(&next.block, &PartSet::from_bytes(&next.encoded), &next.seen).unwrap();
 }
 
 #[test]
@@ -379,4 +379,60 @@ fn a_damaged_record_is_an_error_that_names_the_database() {
     for error in errors {
         assert!(error.contains("blocks in memory") && error.contains("is damaged"), "{error}");
     }
+}
+
+/// A block in parts of some size; `of` says of how many places a part's proof speaks beyond what there are.
+fn cut_oddly(encoded: &[u8], size: usize, of: usize) -> PartSet {
+    let mut leaves: Vec<&[u8]> = encoded.chunks(size).collect();
+    let total = u32::try_from(leaves.len()).unwrap();
+    leaves.extend(std::iter::repeat_n(&b"no part"[..], of));
+    let (root, proofs) = oasis_consensus_engine::merkle::proofs(&leaves);
+    let mut set = PartSet::from_header(&PartSetHeader { total, hash: root.to_vec() }).unwrap();
+    for ((index, bytes), proof) in (0..total).zip(&leaves).zip(proofs) {
+        set.add(Part { index, bytes: bytes.to_vec(), proof }).unwrap();
+    }
+    set
+}
+
+#[test]
+fn parts_of_another_size_are_served_as_they_came() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut db = BlockDb::open(dir.path(), BlockOptions::default()).unwrap();
+    let mut chain = Chain::new(1);
+    db.save_genesis(&chain.state).unwrap();
+    let change = Change { txs: 3, tx_bytes: 40_000, ..Change::default() };
+    let mut all = Vec::new();
+    for (size, of) in [(65_536, 0), (1000, 0), (65_535, 0), (65_536, 1), (65_536, 30), (400, 2)] {
+        let known = chain.make(&change);
+        let parts = cut_oddly(&known.encoded, size, of);
+        assert_eq!(parts.is_cut_as_usual(), (size, of) == (65_536, 0));
+        let block = CheckedBlock::decode_live(&known.encoded, parts.header()).unwrap();
+        let height = block.header().height;
+        let seen = Commit { block_id: block.id().clone(), ..known.seen };
+        db.save_block(&block, &parts, &seen).unwrap();
+        db.save_responses(height, &known.responses).unwrap();
+        chain.state = chain.state.after_block(&block, &known.responses, &height.to_be_bytes()).unwrap();
+        chain.last_commit = seen;
+        db.save_applied(&chain.state, &[]).unwrap();
+        all.push((height, known.encoded, parts));
+    }
+    let check = |db: &BlockDb| {
+        for (height, encoded, parts) in &all {
+            assert_eq!(db.block(*height).unwrap().as_ref(), Some(encoded));
+            assert_eq!(db.block_meta(*height).unwrap().unwrap().block_id.part_set_header, *parts.header());
+            for index in 0..=parts.total() {
+                assert_eq!(db.part(*height, index).unwrap().as_ref(), parts.part(index).map(AsRef::as_ref), "part {index} of {height}");
+            }
+        }
+    };
+    check(&db);
+    drop(db);
+    let mut db = BlockDb::open(dir.path(), BlockOptions::default()).unwrap();
+    check(&db);
+    assert_eq!(db.prune(4).unwrap(), 3);
+    assert_eq!(db.part(2, 0).unwrap(), None);
+    // A block without a part cannot be kept.
+    let known = chain.make(&change);
+    let lacking = PartSet::from_header(&known.block.id().part_set_header).unwrap();
+    assert!(db.save_block(&known.block, &lacking, &known.seen).is_err());
 }

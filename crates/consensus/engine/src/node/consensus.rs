@@ -5,6 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use super::{Applied, Effect, Mode, Node, NodeEvent, TimerId, view};
 use crate::{
     block::CheckedBlock,
+    parts::PartSet,
     ports::{Fatal, SignError},
     proto::{Commit, Timestamp},
     rounds::{self, RoundMessage, Rounds, Unsigned},
@@ -124,7 +125,7 @@ impl Node {
                 self.timeout = Some(timeout);
                 self.effects.push(Effect::SetTimer { id: TimerId::Round, after });
             }
-            rounds::Effect::Decided { block, encoded, seen_commit } => self.decided(now, block, &encoded, &seen_commit, queue)?,
+            rounds::Effect::Decided { block, parts, seen_commit } => self.decided(now, block, &parts, &seen_commit, queue)?,
             rounds::Effect::NewStep(step) => {
                 self.gossip.new_step(&step, now, out);
                 self.event(NodeEvent::Step(step));
@@ -180,13 +181,13 @@ impl Node {
         &mut self,
         now: Timestamp,
         block: Arc<CheckedBlock>,
-        encoded: &[u8],
+        parts: &PartSet,
         seen_commit: &Commit,
         queue: &mut Queue,
     ) -> Result<(), Fatal> {
         let height = block.header().height;
         if self.ports.store.range().1 < height {
-            self.ports.store.save_block(&block, encoded, seen_commit)?;
+            self.ports.store.save_block(&block, parts, seen_commit)?;
         }
         self.ports.wal.write(&WalRecord::EndHeight(height).encode(now), true)?;
         if !self.apply(block, false)? {

@@ -285,9 +285,8 @@ impl Rounds {
             Verdict::Asked => {}
             Verdict::Invalid(reason) => self.halt(format!("two thirds precommitted an invalid block: {reason}")),
             Verdict::Valid => {
-                let encoded = whole.parts.bytes().unwrap_or_default();
                 self.deciding = true;
-                self.out.push(Effect::Decided { block: whole.block, encoded, seen_commit });
+                self.out.push(Effect::Decided { block: whole.block, parts: whole.parts, seen_commit });
             }
         }
     }

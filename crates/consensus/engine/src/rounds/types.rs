@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     bits::BitArray,
     block::CheckedBlock,
+    parts::PartSet,
     peer::PeerId,
     proto::{BlockId, Commit, Part, PartSetHeader, Proposal, Timestamp, Vote},
     state::ChainState,
@@ -304,8 +305,8 @@ pub enum Effect {
     Decided {
         /// The block.
         block: Arc<CheckedBlock>,
-        /// Its encoding as it came.
-        encoded: Vec<u8>,
+        /// Its parts as they came.
+        parts: PartSet,
         /// The precommits that decided it.
         seen_commit: Commit,
     },

@@ -14,6 +14,7 @@ use crate::{
     evidence::ByzantineValidator,
     light::TrustedState,
     messages::ChannelId,
+    parts::PartSet,
     ports::{AppCommit, AppInfo, Application, ApplyChunk, CheckTx, OfferSnapshot, SignError, Signer, Snapshot, Store, Wal},
     proto::{
         AbciResponses, Block, BlockMeta, BlockParams, Commit, ConsensusParams, Duration, EvidenceParams, Part, Proposal,
@@ -86,11 +87,12 @@ impl Store for Shared {
     fn range(&self) -> (i64, i64) {
         self.with(|d| (d.blocks.keys().next().copied().unwrap_or(0), d.blocks.keys().last().copied().unwrap_or(0)))
     }
-    fn save_block(&mut self, block: &CheckedBlock, encoded: &[u8], seen_commit: &Commit) -> Result<(), Fatal> {
+    fn save_block(&mut self, block: &CheckedBlock, parts: &PartSet, seen_commit: &Commit) -> Result<(), Fatal> {
         self.power()?;
         let header = block.header();
+        let encoded = parts.bytes().unwrap();
         let meta = BlockMeta { block_id: block.id().clone(), block_size: encoded.len() as i64, header: header.clone(), num_txs: 0 };
-        self.with(|d| d.blocks.insert(header.height, (encoded.to_vec(), meta, seen_commit.clone())));
+        self.with(|d| d.blocks.insert(header.height, (encoded, meta, seen_commit.clone())));
         Ok(())
     }
     fn save_responses(&mut self, height: i64, responses: &AbciResponses) -> Result<(), Fatal> {

@@ -200,8 +200,8 @@ impl Harness {
                     inputs.push(Input::Validated { block_hash: hash, result });
                 }
                 Effect::Schedule { timeout, after } => self.timer = Some((*timeout, *after)),
-                Effect::Decided { block, encoded, seen_commit } => {
-                    assert_eq!(crate::part_set_header(encoded), block.id().part_set_header);
+                Effect::Decided { block, parts, seen_commit } => {
+                    assert!(parts.is_complete() && *parts.header() == block.id().part_set_header);
                     seen_commit.check_basic().unwrap();
                     self.decided.push(Arc::clone(block));
                     self.wal.push(WalRecord::EndHeight(block.header().height));
