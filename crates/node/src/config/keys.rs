@@ -70,7 +70,9 @@ use Kind::{Bool, Duration, Float, Int, Levels, List, Map, Port, Text, Uint};
 
 const RUNTIMES: &str = "ParaTimes";
 const SIGNERS: &str = "signers other than files";
-const SENTRY_GRPC: &str = "the gRPC sentry";
+/// It forwards calls of ParaTimes' storage and key manager only, those that their access policies allow; the services without policies
+/// it refuses. Source: go/worker/sentry/grpc/worker.go, `authFunction`.
+const SENTRY_GRPC: &str = "the gRPC sentry, which stands before nodes of ParaTimes";
 const METRICS: &str = "metrics";
 const OWN_DATABASE: &str = "this node has one database, which is not Badger";
 

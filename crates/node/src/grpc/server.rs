@@ -23,7 +23,12 @@ use tokio::{
 use tokio_stream::Stream;
 use tonic::{Code, Request, Response, Status, body::Body, server::Grpc};
 
-use super::{MAX_MESSAGE, codec::Bytes, error::ApiError};
+use super::{
+    MAX_MESSAGE,
+    codec::Bytes,
+    error::ApiError,
+    turns::{ConnectionTurns, InTurn},
+};
 
 /// Most connections at a time; further ones wait.
 const MAX_CONNECTIONS: usize = 4096;
@@ -102,7 +107,7 @@ impl UnixServer {
             let service = Arc::clone(&service);
             let stop = stop.clone();
             tokio::spawn(async move {
-                connection(stream, service, Limits::LOCAL, stop).await;
+                connection(stream, service, Limits::LOCAL, None, stop).await;
                 drop(permit);
             });
         }
@@ -144,25 +149,40 @@ pub(super) struct Limits {
     pub request: usize,
     /// How often a silent client is asked whether it is still there.
     pub ping: Option<Duration>,
+    /// Bytes of requests that come before they are wanted.
+    pub window: Option<u32>,
 }
 
 impl Limits {
     /// For programs of the node's owner.
-    const LOCAL: Self = Self { streams: 1024, request: MAX_MESSAGE, ping: None };
+    const LOCAL: Self = Self { streams: 1024, request: MAX_MESSAGE, ping: None, window: None };
 }
 
-/// Serves a connection until the client ends it, or `stop` turns true and its calls are answered.
-pub(super) async fn connection<S>(stream: S, service: Arc<dyn Service>, limits: Limits, mut stop: watch::Receiver<bool>)
-where
+/// Serves a connection until the client ends it, or `stop` turns true and its calls are answered, or a call's turn takes too long.
+pub(super) async fn connection<S>(
+    stream: S,
+    service: Arc<dyn Service>,
+    limits: Limits,
+    turns: Option<ConnectionTurns>,
+    mut stop: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let of_calls = turns.clone();
     let answer = service_fn(move |request: http::Request<Incoming>| {
-        let service = Arc::clone(&service);
-        async move { Ok::<_, Infallible>(answer(service, request, limits.request).await) }
+        let (service, turns) = (Arc::clone(&service), of_calls.clone());
+        async move {
+            let Some(turns) = turns else { return Ok(answer(service, request, limits.request).await) };
+            let Some(turn) = turns.take().await else { return Ok(Status::unavailable("the node is stopping").into_http()) };
+            Ok::<_, Infallible>(answer(service, request, limits.request).await.map(|body| Body::new(InTurn::new(body, turn))))
+        }
     });
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.timer(TokioTimer::new()).keep_alive_interval(limits.ping);
     builder.max_concurrent_streams(limits.streams).max_header_list_size(64 << 10);
+    if let Some(window) = limits.window {
+        builder.initial_stream_window_size(window).initial_connection_window_size(window);
+    }
     let serving = builder.serve_connection(TokioIo::new(stream), answer);
     tokio::pin!(serving);
     let result = tokio::select! {
@@ -171,9 +191,17 @@ where
             serving.as_mut().graceful_shutdown();
             serving.as_mut().await
         }
+        () = overdue(turns.as_ref()) => return tracing::debug!(target: "grpc", "connection dropped: a call took too long"),
     };
     if let Err(error) = result {
         tracing::debug!(target: "grpc", %error, "connection ended");
+    }
+}
+
+async fn overdue(turns: Option<&ConnectionTurns>) {
+    match turns {
+        Some(turns) => turns.overdue().await,
+        None => std::future::pending().await,
     }
 }
 

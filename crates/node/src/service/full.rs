@@ -126,6 +126,9 @@ pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Resul
         leaving: Leaving::load(&prepared)?,
         stopper: stopper.clone(),
     };
+    if !archive {
+        export::refuse_after_halt(&running)?;
+    }
     // A socket that is in use stops the node before it does anything.
     let socket = prepared.settings.socket.clone().unwrap_or_else(|| prepared.paths.root.join(grpc::SOCKET_FILE));
     let socket = grpc::UnixServer::bind(&socket).await.map_err(|e| StartError(e.to_string()))?;

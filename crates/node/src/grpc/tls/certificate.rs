@@ -37,7 +37,7 @@ pub enum CertificateError {
 /// Checks what a node presents, which must have one of the keys; gives that key.
 ///
 /// Source: go/common/crypto/tls/verify.go, `VerifyCertificate`.
-pub(super) fn check_certificate(chain: &[&[u8]], keys: &[PublicKey], now: i64) -> Result<PublicKey, CertificateError> {
+pub fn check_certificate(chain: &[&[u8]], keys: &[PublicKey], now: i64) -> Result<PublicKey, CertificateError> {
     use CertificateError::{Count, Form};
     let [der] = chain else { return Err(Count(chain.len())) };
     let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| Form("expected X.509"))?;
@@ -118,6 +118,26 @@ mod tests {
         assert_eq!(check_certificate(&[&der], &[key.public_key()], now() - 2 * 3600), Err(CertificateError::Time));
         assert_eq!(check_certificate(&[&der, &der], &[key.public_key()], now()), Err(CertificateError::Count(2)));
         assert_eq!(check_certificate(&[], &[key.public_key()], now()), Err(CertificateError::Count(0)));
+    }
+
+    #[test]
+    fn certificates_are_taken_that_the_original_takes_vectors() {
+        oasis_test_vectors::for_each("tls.json.gz", |_, bytes| {
+            let recorded: serde_json::Value = serde_json::from_slice(bytes)?;
+            let key = PublicKey(hex::decode(recorded["key"].as_str().unwrap())?.try_into().unwrap());
+            let now = recorded["now"].as_i64().unwrap();
+            let mut wrong = Vec::new();
+            for certificate in recorded["certificates"].as_array().unwrap() {
+                let der = hex::decode(certificate["der"].as_str().unwrap())?;
+                let found = check_certificate(&[&der], &[key], now);
+                if found.is_ok() != certificate["ok"].as_bool().unwrap() {
+                    wrong.push(format!("{found:?}: {}", hex::encode(&der)));
+                }
+            }
+            anyhow::ensure!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+            Ok(())
+        })
+        .unwrap();
     }
 
     #[test]

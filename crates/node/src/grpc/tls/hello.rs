@@ -1,17 +1,13 @@
 //! Clients that name the server by something that is no name.
 //!
 //! The original's clients name it by `IP:port`, which rustls takes for an attack and ends the connection (its versions from 0.24 can be
-//! told not to). Names mean nothing here. So a bad name is hidden from rustls in the first message, under a number of extensions that
-//! nobody knows, and is back in its place where the hash of the handshake is taken: both ends hash what the client sent, and agree.
+//! told not to). Names mean nothing here. So a bad name is hidden from rustls in the first message ([`super::first`]), under a number of
+//! extensions that nobody knows, and is back in its place where the hash of the handshake is taken: both ends hash what the client
+//! sent, and agree.
 //!
 //! Source: google.golang.org/grpc/security/advancedtls `advancedtls.go`, `ClientHandshake`.
 
-use std::{
-    io,
-    pin::Pin,
-    sync::LazyLock,
-    task::{Context, Poll},
-};
+use std::sync::LazyLock;
 
 use rustls::{
     SupportedCipherSuite, Tls13CipherSuite,
@@ -22,16 +18,9 @@ use rustls::{
     },
     pki_types::ServerName,
 };
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-/// A record's type, version and length.
-const RECORD_HEADER: usize = 5;
-/// The type of records of the handshake.
-const HANDSHAKE_RECORD: u8 = 22;
-/// The longest record (RFC 8446, section 5.1).
-const MAX_RECORD: usize = 1 << 14;
 /// The type of a client's first message.
-const CLIENT_HELLO: u8 = 1;
+pub(super) const CLIENT_HELLO: u8 = 1;
 /// The extension that names the server (RFC 6066, section 3).
 const SERVER_NAME: [u8; 2] = [0, 0];
 /// The number that hides it, of those for private use.
@@ -60,7 +49,7 @@ fn extension(hello: &[u8], number: [u8; 2]) -> Option<(usize, &[u8])> {
 }
 
 /// Hides the server's name in a client's first message, if it is a text that is no name.
-fn hide(hello: &mut [u8]) {
+pub(super) fn hide(hello: &mut [u8]) {
     if hello.first() != Some(&CLIENT_HELLO) {
         return;
     }
@@ -81,68 +70,6 @@ fn restore(message: &[u8]) -> Option<Vec<u8>> {
     Some(message)
 }
 
-/// Reads a client's first record and hides a bad name in it. The result gives it again, then the rest.
-///
-/// A first message in several records goes through as it is.
-pub(super) async fn read<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<Replayed<S>> {
-    let mut first = Vec::with_capacity(RECORD_HEADER);
-    (&mut stream).take(RECORD_HEADER as u64).read_to_end(&mut first).await?;
-    if let [HANDSHAKE_RECORD, _, _, high, low] = first[..] {
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        if length <= MAX_RECORD {
-            (&mut stream).take(length as u64).read_to_end(&mut first).await?;
-            hide(&mut first[RECORD_HEADER..]);
-        }
-    }
-    Ok(Replayed { first, given: 0, stream })
-}
-
-/// A stream of which the beginning was read before.
-pub(super) struct Replayed<S> {
-    first: Vec<u8>,
-    given: usize,
-    stream: S,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Replayed<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        let rest = &this.first[this.given..];
-        if rest.is_empty() {
-            return Pin::new(&mut this.stream).poll_read(cx, buffer);
-        }
-        let count = rest.len().min(buffer.remaining());
-        buffer.put_slice(&rest[..count]);
-        this.given += count;
-        if this.given == this.first.len() {
-            (this.first, this.given) = (Vec::new(), 0);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Replayed<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-}
-
 /// ring's cryptography, TLS 1.3 only, with hashes of what clients sent.
 pub(super) fn provider() -> CryptoProvider {
     static HASHES: LazyLock<Vec<Original>> = LazyLock::new(|| original(restore));
@@ -154,7 +81,7 @@ fn ring_suites() -> impl Iterator<Item = &'static Tls13CipherSuite> {
     ring::ALL_CIPHER_SUITES.iter().filter_map(SupportedCipherSuite::tls13)
 }
 
-/// The hashes of ring's suites, with a change to the handshake's first message.
+/// The hashes of ring's suites, with a change to a client's first messages.
 fn original(restore: fn(&[u8]) -> Option<Vec<u8>>) -> Vec<Original> {
     ring_suites().map(|suite| Original { hash: suite.common.hash_provider, restore }).collect()
 }
@@ -168,7 +95,7 @@ fn suites(hashes: &'static [Original]) -> Vec<Tls13CipherSuite> {
     ring_suites().zip(hashes).map(suite).collect()
 }
 
-/// A hash that takes a client's first message as it was sent.
+/// A hash that takes a client's first messages as they were sent. Messages of the handshake are hashed whole, one at a time.
 struct Original {
     hash: &'static dyn Hash,
     restore: fn(&[u8]) -> Option<Vec<u8>>,
@@ -176,7 +103,7 @@ struct Original {
 
 impl Hash for Original {
     fn start(&self) -> Box<dyn hash::Context> {
-        Box::new(OriginalContext { hash: self.hash.start(), restore: Some(self.restore) })
+        Box::new(OriginalContext { hash: self.hash.start(), restore: self.restore })
     }
 
     fn hash(&self, data: &[u8]) -> Output {
@@ -194,8 +121,7 @@ impl Hash for Original {
 
 struct OriginalContext {
     hash: Box<dyn hash::Context>,
-    /// For the first message, which is hashed alone.
-    restore: Option<fn(&[u8]) -> Option<Vec<u8>>>,
+    restore: fn(&[u8]) -> Option<Vec<u8>>,
 }
 
 impl hash::Context for OriginalContext {
@@ -212,10 +138,7 @@ impl hash::Context for OriginalContext {
     }
 
     fn update(&mut self, data: &[u8]) {
-        if data.is_empty() {
-            return;
-        }
-        match self.restore.take().and_then(|restore| restore(data)) {
+        match (self.restore)(data) {
             Some(original) => self.hash.update(&original),
             None => self.hash.update(data),
         }
@@ -226,10 +149,10 @@ impl hash::Context for OriginalContext {
 mod tests {
     use std::sync::Arc;
 
-    use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
+    use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection, crypto::SupportedKxGroup};
 
     use super::{
-        super::{ServerKey, verify::ByKey},
+        super::{ServerKey, first::FirstMessages, verify::ByKey},
         *,
     };
     use crate::tls::TlsKey;
@@ -253,85 +176,127 @@ mod tests {
         ClientConnection::new(Arc::new(config), ServerName::try_from(name).unwrap().to_owned()).unwrap()
     }
 
-    fn server(key: &TlsKey) -> ServerConnection {
-        let builder = ServerConfig::builder_with_provider(Arc::new(provider())).with_protocol_versions(&[&rustls::version::TLS13]);
+    /// A server that agrees on keys by these groups only; all for none.
+    fn server(key: &TlsKey, groups: &[&'static dyn SupportedKxGroup]) -> ServerConnection {
+        let mut provider = provider();
+        if !groups.is_empty() {
+            provider.kx_groups = groups.to_vec();
+        }
+        let builder = ServerConfig::builder_with_provider(Arc::new(provider)).with_protocol_versions(&[&rustls::version::TLS13]);
         let resolver = Arc::new(ServerKey::new(key.clone()).unwrap());
         ServerConnection::new(Arc::new(builder.unwrap().with_no_client_auth().with_cert_resolver(resolver))).unwrap()
     }
 
-    /// Shakes hands; `change` is made to what the client sends first.
-    async fn shake(
+    /// What was changed in a flight in one record, in records of this size.
+    fn in_records(flight: Vec<u8>, size: usize) -> Vec<u8> {
+        let (header, content) = flight.split_at(5);
+        let record = |part: &[u8]| [&header[..3], &u16::try_from(part.len()).unwrap().to_be_bytes(), part].concat();
+        content.chunks(size).flat_map(record).collect()
+    }
+
+    /// Shakes hands; `change` is made to every flight of the client. Says how many flights it had.
+    fn shake(
         mut client: ClientConnection,
         mut server: ServerConnection,
         change: impl Fn(Vec<u8>) -> Vec<u8>,
-    ) -> Result<(), rustls::Error> {
-        let mut first = Vec::new();
-        client.write_tls(&mut first).unwrap();
-        let mut replayed = read(io::Cursor::new(change(first))).await.unwrap();
-        let mut bytes = Vec::new();
-        replayed.read_to_end(&mut bytes).await.unwrap();
+    ) -> Result<usize, rustls::Error> {
+        let mut first = FirstMessages::default();
+        let mut flights = 0;
         loop {
-            while !bytes.is_empty() {
-                let mut rest = &bytes[..];
+            let mut flight = Vec::new();
+            while client.wants_write() {
+                client.write_tls(&mut flight).unwrap();
+            }
+            if !flight.is_empty() {
+                flights += 1;
+                first.push(&change(flight));
+            }
+            let bytes = first.take();
+            let mut rest = &bytes[..];
+            while !rest.is_empty() {
                 server.read_tls(&mut rest).unwrap();
-                bytes = rest.to_vec();
                 server.process_new_packets()?;
             }
             if !client.is_handshaking() && !server.is_handshaking() {
-                return Ok(());
+                return Ok(flights);
             }
             let mut answer = Vec::new();
             while server.wants_write() {
                 server.write_tls(&mut answer).unwrap();
             }
+            assert!(!answer.is_empty() || !bytes.is_empty(), "neither has anything to say");
             let mut rest = &answer[..];
             while !rest.is_empty() {
                 client.read_tls(&mut rest).unwrap();
                 client.process_new_packets()?;
             }
-            while client.wants_write() {
-                client.write_tls(&mut bytes).unwrap();
-            }
         }
     }
 
-    #[tokio::test]
-    async fn a_client_that_names_no_name_is_served() {
+    /// The suites of a client that names the server badly.
+    fn misnaming() -> impl Iterator<Item = CryptoProvider> {
         static HASHES: LazyLock<Vec<Original>> = LazyLock::new(|| original(misname));
         static SUITES: LazyLock<Vec<Tls13CipherSuite>> = LazyLock::new(|| suites(&HASHES));
+        SUITES.iter().map(|suite| CryptoProvider { cipher_suites: vec![SupportedCipherSuite::Tls13(suite)], ..ring::default_provider() })
+    }
+
+    #[test]
+    fn a_client_that_names_no_name_is_served() {
         let key = TlsKey::from_seed(&[1; 32]);
-        for suite in SUITES.iter() {
-            let provider = CryptoProvider { cipher_suites: vec![SupportedCipherSuite::Tls13(suite)], ..ring::default_provider() };
-            let misnamed = |first: Vec<u8>| misname(&first).unwrap();
-            shake(client(&key, NAME, provider.clone()), server(&key), misnamed).await.unwrap();
+        for provider in misnaming() {
+            let misnamed = |flight: Vec<u8>| misname(&flight).unwrap_or(flight);
+            assert_eq!(shake(client(&key, NAME, provider.clone()), server(&key, &[]), misnamed), Ok(2));
             // The name is part of what both ends agree on.
-            let error = shake(client(&key, NAME, provider), server(&key), |first| first).await.unwrap_err();
+            let error = shake(client(&key, NAME, provider), server(&key, &[]), |flight| flight).unwrap_err();
             assert!(error.to_string().contains("decrypt"), "{error}");
         }
     }
 
-    #[tokio::test]
-    async fn a_client_that_names_a_name_is_served() {
+    #[test]
+    fn a_first_message_in_several_records_is_as_good() {
         let key = TlsKey::from_seed(&[1; 32]);
-        shake(client(&key, b"localhost", ring::default_provider()), server(&key), |first| first).await.unwrap();
-        shake(client(&key, b"127.0.0.1", ring::default_provider()), server(&key), |first| first).await.unwrap();
+        for size in [9, 50, 200] {
+            for provider in misnaming() {
+                let misnamed = |flight: Vec<u8>| misname(&flight).map_or(flight, |hello| in_records(hello, size));
+                assert_eq!(shake(client(&key, NAME, provider), server(&key, &[]), misnamed), Ok(2), "{size}");
+            }
+        }
     }
 
-    #[tokio::test]
-    async fn a_first_message_that_ends_anywhere_is_no_trouble() {
+    #[test]
+    fn a_client_that_has_to_say_hello_again_is_served() {
+        let key = TlsKey::from_seed(&[1; 32]);
+        // The client's first message has a share for X25519 only.
+        let retrying = || server(&key, &[ring::kx_group::SECP384R1]);
+        for provider in misnaming() {
+            let misnamed = |flight: Vec<u8>| misname(&flight).unwrap_or(flight);
+            assert_eq!(shake(client(&key, NAME, provider.clone()), retrying(), misnamed), Ok(3));
+            let error = shake(client(&key, NAME, provider), retrying(), |flight| flight).unwrap_err();
+            assert!(error.to_string().contains("decrypt"), "{error}");
+        }
+        assert_eq!(shake(client(&key, b"localhost", ring::default_provider()), retrying(), |flight| flight), Ok(3));
+    }
+
+    #[test]
+    fn a_client_that_names_a_name_is_served() {
+        let key = TlsKey::from_seed(&[1; 32]);
+        for name in [&b"localhost"[..], b"127.0.0.1"] {
+            assert_eq!(shake(client(&key, name, ring::default_provider()), server(&key, &[]), |flight| flight), Ok(2));
+        }
+    }
+
+    #[test]
+    fn a_first_message_that_ends_anywhere_is_no_trouble() {
         let key = TlsKey::from_seed(&[1; 32]);
         let mut first = Vec::new();
         client(&key, NAME, ring::default_provider()).write_tls(&mut first).unwrap();
         let first = misname(&first).unwrap();
-        for at in 0..first.len() {
-            let mut replayed = read(&first[..at]).await.unwrap();
-            let mut bytes = Vec::new();
-            replayed.read_to_end(&mut bytes).await.unwrap();
-            assert_eq!(bytes.len(), at);
-            let hello = first.get(RECORD_HEADER..at).unwrap_or_default();
-            assert!(restore(hello).is_none());
+        let hello = &first[5..];
+        for at in 0..hello.len() {
+            let mut part = hello[..at].to_vec();
+            hide(&mut part);
+            assert!(part == hello[..at] || restore(&part).is_some_and(|part| part == hello[..at]));
         }
-        let hello = &first[RECORD_HEADER..];
         let mut hidden = hello.to_vec();
         hide(&mut hidden);
         assert_ne!(hidden, hello);

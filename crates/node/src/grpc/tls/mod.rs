@@ -4,14 +4,16 @@
 
 mod certificate;
 mod client;
+mod first;
 mod hello;
 mod server;
 mod verify;
 
 use std::time::Duration;
 
-pub use certificate::CertificateError;
-pub use server::{Clients, ServerKey, serve_tls};
+pub use certificate::{CertificateError, check_certificate};
+pub use first::FirstMessages;
+pub use server::{Clients, ServerKey, serve_tls, server_config};
 
 /// What is spoken within.
 const ALPN: &[u8] = b"h2";

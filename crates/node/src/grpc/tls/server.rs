@@ -24,9 +24,12 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{ALPN, HANDSHAKE, hello, verify::ByKey};
+use super::{ALPN, HANDSHAKE, first::Filtered, hello, verify::ByKey};
 use crate::{
-    grpc::server::{Limits, Service, connection, stopped},
+    grpc::{
+        server::{Limits, Service, connection, stopped},
+        turns::{AddressTurns, ConnectionTurns, Turns},
+    },
     tls::{TlsError, TlsKey},
 };
 
@@ -41,7 +44,7 @@ const LIFETIME: Duration = Duration::from_secs(600);
 /// It then has so long for calls under way.
 const GRACE: Duration = Duration::from_secs(30);
 /// Limits of a connection from anybody.
-const PUBLIC: Limits = Limits { streams: 16, request: 1 << 20, ping: Some(Duration::from_secs(60)) };
+const PUBLIC: Limits = Limits { streams: 16, request: 1 << 20, ping: Some(Duration::from_secs(60)), window: Some(128 << 10) };
 
 /// A server's key, which may be replaced while it serves.
 #[derive(Clone)]
@@ -122,7 +125,8 @@ pub enum Clients {
     Only(Vec<PublicKey>),
 }
 
-fn config(key: ServerKey, clients: Clients) -> Result<ServerConfig, Error> {
+/// What a server agrees on with clients. What they send first has to go through [`super::FirstMessages`].
+pub fn server_config(key: ServerKey, clients: Clients) -> Result<ServerConfig, Error> {
     let provider = Arc::new(hello::provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&[&rustls::version::TLS13])?;
     let builder = match clients {
@@ -136,36 +140,37 @@ fn config(key: ServerKey, clients: Clients) -> Result<ServerConfig, Error> {
     Ok(config)
 }
 
-/// Connections by IP address.
+/// Connections by IP address, and the turns of the calls on them.
 #[derive(Clone, Default)]
-struct Addresses(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
+struct Addresses(Arc<Mutex<BTreeMap<IpAddr, (usize, AddressTurns)>>>);
 
 struct Counted {
     all: Addresses,
     address: IpAddr,
+    turns: AddressTurns,
 }
 
 impl Addresses {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<IpAddr, usize>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<IpAddr, (usize, AddressTurns)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a connection until the result is dropped; none if the address has too many.
     fn count(&self, address: IpAddr) -> Option<Counted> {
         let mut all = self.lock();
-        let count = all.entry(address).or_default();
+        let (count, turns) = all.entry(address).or_default();
         if *count >= MAX_PER_ADDRESS {
             return None;
         }
         *count += 1;
-        Some(Counted { all: self.clone(), address })
+        Some(Counted { all: self.clone(), address, turns: turns.clone() })
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
         let mut all = self.all.lock();
-        if let Some(count) = all.get_mut(&self.address) {
+        if let Some((count, _)) = all.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
                 all.remove(&self.address);
@@ -182,9 +187,9 @@ pub async fn serve_tls(
     service: Arc<dyn Service>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Error> {
-    let acceptor = TlsAcceptor::from(Arc::new(config(key, clients)?));
+    let acceptor = TlsAcceptor::from(Arc::new(server_config(key, clients)?));
     let permits = Arc::new(Semaphore::new(MAX_CLIENTS));
-    let addresses = Addresses::default();
+    let (addresses, turns) = (Addresses::default(), Turns::default());
     loop {
         let permit = tokio::select! {
             permit = Arc::clone(&permits).acquire_owned() => permit.map_err(|e| Error::General(e.to_string()))?,
@@ -206,8 +211,9 @@ pub async fn serve_tls(
             continue;
         };
         let (acceptor, service, stop) = (acceptor.clone(), Arc::clone(&service), stop.clone());
+        let turns = ConnectionTurns::new(turns.clone(), counted.turns.clone());
         tokio::spawn(async move {
-            serve_client(acceptor, stream, from, service, stop).await;
+            serve_client(acceptor, stream, from, service, turns, stop).await;
             drop((counted, permit));
         });
     }
@@ -218,16 +224,17 @@ async fn serve_client(
     stream: TcpStream,
     from: SocketAddr,
     service: Arc<dyn Service>,
+    turns: ConnectionTurns,
     mut stop: watch::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
-    let stream = match timeout(HANDSHAKE, async { acceptor.accept(hello::read(stream).await?).await }).await {
+    let stream = match timeout(HANDSHAKE, acceptor.accept(Filtered::new(stream))).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!(target: "grpc", %from, %error, "no connection by TLS"),
         Err(_) => return tracing::debug!(target: "grpc", %from, "no connection by TLS in time"),
     };
     let (end, ended) = watch::channel(false);
-    let serving = connection(stream, service, PUBLIC, ended);
+    let serving = connection(stream, service, PUBLIC, Some(turns), ended);
     tokio::pin!(serving);
     tokio::select! {
         () = &mut serving => return,
@@ -248,12 +255,16 @@ mod tests {
     struct Echo;
 
     impl Service for Echo {
-        fn call(&self, _: &str, _: &str, request: Vec<u8>) -> Option<Reply> {
-            Some(Reply::Unary(Box::pin(async move { Ok::<_, ApiError>(request) })))
+        fn call(&self, _: &str, method: &str, request: Vec<u8>) -> Option<Reply> {
+            Some(Reply::Unary(match method {
+                "Never" => Box::pin(std::future::pending()),
+                "Much" => Box::pin(async { Ok(vec![0; 8 << 20]) }),
+                _ => Box::pin(async move { Ok::<_, ApiError>(request) }),
+            }))
         }
 
         fn is_stream(&self, _: &str, method: &str) -> Option<bool> {
-            (method == "Echo").then_some(false)
+            ["Echo", "Never", "Much"].contains(&method).then_some(false)
         }
     }
 
@@ -305,6 +316,38 @@ mod tests {
             let _ = timeout(HANDSHAKE, stream.read_to_end(&mut rest)).await.unwrap();
         }
         Client::connect_tls(address, key, None).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn calls_that_take_too_long_end_with_their_connection_and_others_have_their_turn() {
+        let (address, key, _stop, _) = serve_to(Clients::Anybody, 1).await;
+        for method in ["oasis-core.Echo/Never", "oasis-core.Echo/Much"] {
+            let slow = Client::connect_tls(address, key, None).await.unwrap();
+            let calls: Vec<_> = (0..12)
+                .map(|_| {
+                    let slow = slow.clone();
+                    // Its answer is not read: of a stream only the beginning is.
+                    tokio::spawn(async move { slow.watch(method, &7u64).await })
+                })
+                .collect();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            // There is a turn for this client's call again once the slow ones have lost theirs.
+            let other = Client::connect_tls(address, key, None).await.unwrap();
+            let answer: u64 = timeout(HANDSHAKE * 3, other.call("oasis-core.Echo/Echo", &7u64)).await.unwrap().unwrap();
+            assert_eq!(answer, 7, "{method}");
+            for call in calls {
+                if let Ok(mut messages) = call.await.unwrap() {
+                    assert!(messages.next::<u64>().await.is_err(), "{method}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_comes_whole() {
+        let (address, key, _stop, _) = serve_to(Clients::Anybody, 1).await;
+        let client = Client::connect_tls(address, key, None).await.unwrap();
+        assert_eq!(client.call_bytes("oasis-core.Echo/Much", vec![]).await.unwrap(), vec![0; 8 << 20]);
     }
 
     #[tokio::test]
