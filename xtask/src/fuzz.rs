@@ -23,7 +23,7 @@ use call::Call;
 
 /// Vector files, and the targets that begin with the byte strings in them. What stands before a colon goes before each string: where
 /// a target does several things, it tells which.
-const SEEDS: [(&str, &str, &[&str]); 12] = [
+const SEEDS: [(&str, &str, &[&str]); 13] = [
     ("cbor-", ".cbor.gz", &["cbor", "descriptors", "messages", "proofs", "pvss", "transaction"]),
     ("mkvs", ".cbor.gz", &["chunks", "messages", "proofs"]),
     ("misc-crypto", ".cbor.gz", &["pvss", "sgx"]),
@@ -35,6 +35,7 @@ const SEEDS: [(&str, &str, &[&str]); 12] = [
     ("tendermint/node-info", ".json.gz", &["d:peers"]),
     ("tendermint/light", ".json.gz", &["\0:light"]),
     ("tendermint/priv-validator", ".json.gz", &["k:files", "s:files", "v:files"]),
+    ("tls", ".json.gz", &["\0:certificates", "\0\x30:tls"]),
     ("", "_gen_vectors.json.gz", &["transaction"]),
 ];
 /// Recorded calls, and the target that begins with them.
