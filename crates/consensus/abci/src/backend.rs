@@ -19,6 +19,9 @@ pub struct Note {
     /// The upgrades that are pending.
     #[cbor(omitempty)]
     pub upgrades: Vec<PendingUpgrade>,
+    /// Whether the network halted with the block.
+    #[cbor(omitempty)]
+    pub halted: bool,
 }
 
 impl Note {

@@ -2,8 +2,7 @@
 //!
 //! [`Machine`] stands between the engine's [`Application`](oasis_consensus_engine::ports::Application) and the apps'
 //! executor: it turns blocks into calls and results into the original's messages, keeps versions of the state over a
-//! [`Backend`], prunes them, and makes, serves and restores snapshots. [`Disk`] is a backend for nodes,
-//! [`Memory`] one without a disk.
+//! [`Backend`], prunes them, and makes, serves and restores snapshots. [`Disk`] is the backend of nodes.
 
 #![cfg_attr(
     not(test),
@@ -15,18 +14,23 @@ mod checkpointer;
 mod convert;
 mod disk;
 mod machine;
-mod memory;
 mod network;
 mod prepared;
 mod prune;
 mod shared;
 mod snapshots;
 
+#[cfg(test)]
+extern crate self as oasis_consensus_abci;
+#[cfg(test)]
+#[allow(dead_code)]
+#[path = "../tests/common/memory.rs"]
+mod memory;
+
 pub use backend::{Backend, CheckpointJob, Note};
 pub use convert::{begin_block, block_time, responses};
 pub use disk::{Disk, DiskOptions, DiskReader};
 pub use machine::{Config, Machine, OpenError, StopReason};
-pub use memory::Memory;
 pub use network::Network;
 pub use prune::Pruning;
 pub use shared::Shared;

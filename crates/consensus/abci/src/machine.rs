@@ -148,12 +148,16 @@ impl<T: Backend> Machine<T> {
             },
         };
         let genesis_time = BlockTime { seconds: document.time.seconds(), nanos: document.time.nanos() };
-        let time = note.map_or(genesis_time, |note| note.time());
+        let time = note.as_ref().map_or(genesis_time, Note::time);
         let pruner = Pruner::new(config.pruning, &tree);
-        let executor = Executor::new(tree, executor_config, Some(upgrader), time).map_err(fatal)?;
+        let halted = note.is_some_and(|note| note.halted);
+        let mut executor = Executor::new(tree, executor_config, Some(upgrader), time).map_err(fatal)?;
+        if halted {
+            executor.resume_halted();
+        }
         let first = u64::try_from(document.height).unwrap_or_default();
         let checkpointer = (!config.disable_checkpointer).then(|| Checkpointer::new(first));
-        Ok(Self {
+        let mut machine = Self {
             executor,
             network,
             config,
@@ -163,7 +167,11 @@ impl<T: Backend> Machine<T> {
             checkpointer,
             executed: None,
             stop: None,
-        })
+        };
+        if halted {
+            machine.halt().map_err(fatal)?;
+        }
+        Ok(machine)
     }
 
     /// Why the node has to stop, where it has to. To be asked after each commit, and where a block failed.
@@ -269,6 +277,16 @@ impl<T: Backend> Machine<T> {
         Ok(convert::responses(begin, results, end, self.executor.halted()))
     }
 
+    /// Has the node stop after the last committed block, at which the network halted.
+    ///
+    /// It is known after a restart too. The original forgets, commits one block more, and waits for peers that are gone.
+    ///
+    /// Source: go/consensus/tendermint/abci/mux.go, `BeginBlock`.
+    fn halt(&mut self) -> Result<()> {
+        self.stop = Some(StopReason::Halted { height: self.executor.last_height(), epoch: self.epoch()? });
+        Ok(())
+    }
+
     /// The epoch in the state after the last committed block.
     fn epoch(&self) -> Result<EpochTime> {
         Ok(epoch::current(&self.executor.query(0)?)?.epoch)
@@ -340,11 +358,12 @@ impl<T: Backend> Application for Machine<T> {
             return Err(Fatal::new("a block was to be committed, but none was executed"));
         };
         let upgrades = self.executor.upgrader().map(|u| u.pending().to_vec()).unwrap_or_default();
-        self.executor.tree_mut().set_note(Note { seconds: time.seconds, nanos: time.nanos, upgrades });
+        let halted = self.executor.halted();
+        self.executor.tree_mut().set_note(Note { seconds: time.seconds, nanos: time.nanos, upgrades, halted });
         let root = self.executor.commit().map_err(fatal)?.root;
         let height = self.executor.last_height();
-        if self.executor.halted() {
-            self.stop = Some(StopReason::Halted { height, epoch: self.epoch().map_err(fatal)? });
+        if halted {
+            self.halt().map_err(fatal)?;
         }
         let version = u64::try_from(height).map_err(fatal)?;
         let params = Arc::clone(self.executor.parameters());

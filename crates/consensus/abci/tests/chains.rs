@@ -7,8 +7,8 @@ use std::{
     thread,
 };
 
-use common::apply;
-use oasis_consensus_abci::{Config, Machine, Memory, Pruning, Shared, StopReason};
+use common::{apply, memory::Memory};
+use oasis_consensus_abci::{Config, Machine, Pruning, Shared, StopReason};
 use oasis_consensus_engine::ports::Application;
 use oasis_consensus_types::upgrade::Descriptor;
 use oasis_primitives::{
@@ -254,6 +254,10 @@ fn a_network_halts_with_one_empty_block_in_its_halt_epoch_vectors() {
         assert_eq!(machine.check_tx(&[], false).unwrap().log, "halt mode, rejecting all transactions");
         break;
     }
+    // In another process too.
+    let mut machine = chain.machine(machine.into_tree());
+    assert_eq!(machine.stop_reason(), Some(&StopReason::Halted { height: height + 1, epoch }));
+    assert_eq!(machine.check_tx(&[], false).unwrap().log, "halt mode, rejecting all transactions");
     let after = chain.blocks.iter().zip(&states).find(|(b, _)| b.height() == height + 2).unwrap();
     assert!(machine.execute(&after.0.block, &after.1.vote_infos(&after.0.block), &[]).unwrap_err().to_string().contains("halted"));
 }

@@ -4,8 +4,8 @@ mod common;
 
 use std::path::Path;
 
-use common::{Chain, apply};
-use oasis_consensus_abci::{Backend, Disk, DiskOptions, Machine, Memory};
+use common::{Chain, apply, memory::Memory};
+use oasis_consensus_abci::{Backend, Disk, DiskOptions, Machine};
 use oasis_consensus_engine::ports::{Application, ApplyChunk, OfferSnapshot, Snapshot};
 use oasis_mkvs::checkpoint::Metadata;
 use oasis_primitives::{cbor, hash::Hash};

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use oasis_consensus_abci::{Backend, CheckpointJob, Note};
 use oasis_consensus_app::{
     error::{Error, Result},
     executor::{VersionedTree, apply_changes},
@@ -13,8 +14,6 @@ use oasis_mkvs::{
     checkpoint::{CheckpointError, ChunkMetadata, Creator, Metadata},
 };
 use oasis_primitives::{hash::Hash, namespace::Namespace};
-
-use crate::backend::{Backend, CheckpointJob, Note};
 
 /// Versions of the state in memory. A clone shares all that is equal.
 #[derive(Clone, Debug)]

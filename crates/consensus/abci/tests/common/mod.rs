@@ -1,6 +1,8 @@
 //! Recorded chains, read for machines to execute.
 #![allow(dead_code)]
 
+pub mod memory;
+
 use std::path::{Path, PathBuf};
 
 use oasis_consensus_abci::{Backend, Config, Machine, Network};

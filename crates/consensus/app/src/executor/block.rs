@@ -72,6 +72,11 @@ impl<T: VersionedTree> Executor<T> {
         self.halted
     }
 
+    /// Goes on after a block with which the network stopped, in a process that did not run it.
+    pub fn resume_halted(&mut self) {
+        self.halted = true;
+    }
+
     /// The state after the block that ended: its root and the keys that changed. Nothing is kept yet.
     pub fn seal(&mut self) -> Result<&Commit> {
         if self.sealed.is_none() {
