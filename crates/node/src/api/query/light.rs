@@ -18,6 +18,10 @@ use crate::{
     grpc::ApiError,
 };
 
+/// Most prefixes that are looked for in one call, which anybody can make. A client that asks for more gets the rest key by key, as it gets
+/// all that it did not ask for ahead.
+const MAX_PREFIXES: usize = 4096;
+
 pub(super) const METHODS: &[&str] = &["GetLightBlock", "GetParameters", "StateSyncGet", "StateSyncGetPrefixes", "StateSyncIterate"];
 
 pub(super) fn answer(source: &dyn Source, method: &str, request: &[u8]) -> Option<Answer> {
@@ -26,13 +30,19 @@ pub(super) fn answer(source: &dyn Source, method: &str, request: &[u8]) -> Optio
         "GetParameters" => read(request).and_then(|height| parameters(source, height)),
         "StateSyncGet" => read(request).and_then(|request: GetRequest| proof(source, &request.tree.root, |tree| tree.sync_get(&request))),
         "StateSyncGetPrefixes" => {
-            read(request).and_then(|request: GetPrefixesRequest| proof(source, &request.tree.root, |tree| tree.sync_get_prefixes(&request)))
+            read(request).map(bounded).and_then(|request| proof(source, &request.tree.root, |tree| tree.sync_get_prefixes(&request)))
         }
         "StateSyncIterate" => {
             read(request).and_then(|request: IterateRequest| proof(source, &request.tree.root, |tree| tree.sync_iterate(&request)))
         }
         _ => return None,
     })
+}
+
+fn bounded(request: GetPrefixesRequest) -> GetPrefixesRequest {
+    let mut prefixes = request.prefixes.into_vec();
+    prefixes.truncate(MAX_PREFIXES);
+    GetPrefixesRequest { prefixes: prefixes.into(), ..request }
 }
 
 /// The validators are known of two heights more than the blocks. Source: `GetLightBlock`; tendermint `rpc/core/blocks.go`, `Commit`.
@@ -78,4 +88,18 @@ fn proof<E: std::fmt::Display>(source: &dyn Source, root: &Root, prove: impl FnO
     let tree = source.tree(root).map_err(app_error)?;
     let missing = || ApiError { module: "storage/mkvs/db".into(), code: 1, ..unknown("mkvs: node not found in node db") };
     ok(&prove(&tree.ok_or_else(missing)?).map_err(unknown)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_looks_for_so_many_prefixes_at_most() {
+        let of =
+            |count: usize| GetPrefixesRequest { prefixes: vec![cbor::NilVec::from(vec![1]); count].into(), limit: 7, ..Default::default() };
+        assert_eq!(bounded(of(MAX_PREFIXES)).prefixes.len(), MAX_PREFIXES);
+        let request = bounded(of(1_000_000));
+        assert_eq!((request.prefixes.len(), request.limit), (MAX_PREFIXES, 7));
+    }
 }
