@@ -34,28 +34,36 @@ pub struct LocalnetArguments {
     #[arg(long, default_value = "localnet")]
     dir: PathBuf,
     /// Validators of a new network (4).
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = |text: &str| number(text, 1, 100, 4))]
     validators: Option<u64>,
     /// Blocks of an epoch of a new network (30).
-    #[arg(long, value_name = "BLOCKS")]
+    #[arg(long, value_name = "BLOCKS", value_parser = |text: &str| number(text, 10, 1_000_000, 30))]
     epoch_interval: Option<u64>,
     /// Milliseconds from a block to the next proposal in a new network (1000).
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = |text: &str| number(text, 1, 600_000, 1000))]
     timeout_commit: Option<u64>,
     /// Stops after that many seconds; otherwise at Ctrl-C.
-    #[arg(long = "for", value_name = "SECONDS")]
+    #[arg(long = "for", value_name = "SECONDS", value_parser = |text: &str| number(text, 1, 1_000_000_000, 60))]
     seconds: Option<u64>,
     /// Transfers from the wallet, as load.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = |text: &str| number(text, 0, 100_000, 50))]
     transfers_per_second: u64,
     /// Prints each look at the network in JSON, a line each.
     #[arg(long)]
     json: bool,
 }
 
+/// A whole number between two.
+fn number(text: &str, least: u64, most: u64, example: u64) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("expected a whole number from {least} to {most}, for example {example}"))
+}
+
 /// Runs the network until told to stop.
 pub fn run(arguments: &LocalnetArguments) -> Result<()> {
-    let layout = layout(arguments)?;
+    let mut layout = layout(arguments)?;
+    let _lock = layout.lock()?;
+    layout.renew_ports()?;
     let binary = std::env::current_exe().context("path of this program")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(supervise(arguments, Network::new(layout, &binary).bound()))

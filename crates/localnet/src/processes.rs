@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io,
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -142,7 +143,8 @@ impl Network {
             let Some(mut process) = self.processes[number].take() else { continue };
             loop {
                 match process.try_wait() {
-                    Ok(Some(status)) if status.success() => break,
+                    // One that had no time to hear the signal ends by it.
+                    Ok(Some(status)) if status.success() || status.signal() == Some(Signal::TERM.as_raw()) => break,
                     Ok(Some(status)) => {
                         failed.push(format!("node {number} ended with {status}"));
                         break;
