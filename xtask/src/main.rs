@@ -68,12 +68,13 @@ fn run(args: &[String]) -> Result<()> {
 /// The program takes this one's place, so that it is the one that hears Ctrl-C and signals.
 fn localnet(args: &[String]) -> Result<()> {
     cargo(["build", "--release", "-p", "oasis-node"].map(str::to_owned))?;
-    let mut command = Command::new(root().join("target/release/oasis-node"));
+    let program = target().join("release/oasis-node");
+    let mut command = Command::new(&program);
     command.arg("localnet").args(args);
     if !args.iter().any(|arg| arg == "--dir" || arg.starts_with("--dir=")) {
-        command.arg("--dir").arg(root().join("target/localnet"));
+        command.arg("--dir").arg(target().join("localnet"));
     }
-    Err(command.exec()).context("target/release/oasis-node")
+    Err(command.exec()).with_context(|| program.display().to_string())
 }
 
 fn replay(args: &[String]) -> Result<()> {
@@ -90,8 +91,7 @@ fn replay(args: &[String]) -> Result<()> {
 /// Networks of processes: of the program as it is released.
 fn bench_net(args: &[String]) -> Result<()> {
     cargo(["build", "--release", "-p", "oasis-node"])?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let ours = target.join("release/oasis-node").display().to_string();
+    let ours = target().join("release/oasis-node").display().to_string();
     let command = ["run", "--quiet", "--release", "-p", "oasis-node", "--example", "bench-net", "--", "--ours", &ours];
     cargo(command.into_iter().map(str::to_owned).chain(args.iter().cloned()))
 }
@@ -157,6 +157,11 @@ fn cargo<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Result
         bail!("cargo {:?} failed", command.get_args().collect::<Vec<_>>());
     }
     Ok(())
+}
+
+/// Where cargo builds.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
 /// The root of the checkout.

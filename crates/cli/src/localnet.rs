@@ -1,6 +1,7 @@
 //! `oasis-node localnet`: a whole network on this machine.
 
 use std::{
+    cell::Cell,
     io::{IsTerminal, Write, stdout},
     net::SocketAddr,
     path::PathBuf,
@@ -10,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use oasis_localnet::{Counts, Explorer, Form, Layout, Network, Sample, State, Transfers, Watch, address, serve};
+use oasis_localnet::{Counts, Explorer, Form, Layout, LocalnetError, Network, NodeSample, Sample, Transfers, Watch, address, serve};
 use oasis_primitives::{address::Address, json::ToJson, signature::Signer};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -19,6 +20,10 @@ use tokio::{
 
 /// How long the first block may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// After how long without a block that is said.
+const STALLED: Duration = Duration::from_secs(10);
+/// The most nodes that have a line of their own in a terminal.
+const LINES: usize = 12;
 /// How often the network is looked at.
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -29,31 +34,39 @@ pub struct LocalnetArguments {
     #[arg(long, default_value = "localnet")]
     dir: PathBuf,
     /// Validators of a new network (4).
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = |text: &str| number(text, 1, 100, 4))]
     validators: Option<u64>,
     /// Blocks of an epoch of a new network (30).
-    #[arg(long, value_name = "BLOCKS")]
+    #[arg(long, value_name = "BLOCKS", value_parser = |text: &str| number(text, 10, 1_000_000, 30))]
     epoch_interval: Option<u64>,
     /// Milliseconds from a block to the next proposal in a new network (1000).
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = |text: &str| number(text, 1, 600_000, 1000))]
     timeout_commit: Option<u64>,
     /// Stops after that many seconds; otherwise at Ctrl-C.
-    #[arg(long = "for", value_name = "SECONDS")]
+    #[arg(long = "for", value_name = "SECONDS", value_parser = |text: &str| number(text, 1, 1_000_000_000, 60))]
     seconds: Option<u64>,
     /// Transfers from the wallet, as load.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = |text: &str| number(text, 0, 100_000, 50))]
     transfers_per_second: u64,
     /// Prints each look at the network in JSON, a line each.
     #[arg(long)]
     json: bool,
 }
 
+/// A whole number between two.
+fn number(text: &str, least: u64, most: u64, example: u64) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("expected a whole number from {least} to {most}, for example {example}"))
+}
+
 /// Runs the network until told to stop.
 pub fn run(arguments: &LocalnetArguments) -> Result<()> {
-    let layout = layout(arguments)?;
+    let mut layout = layout(arguments)?;
+    let _lock = layout.lock()?;
+    layout.renew_ports()?;
     let binary = std::env::current_exe().context("path of this program")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    runtime.block_on(supervise(arguments, Network::new(layout, &binary)))
+    runtime.block_on(supervise(arguments, Network::new(layout, &binary).bound()))
 }
 
 fn layout(arguments: &LocalnetArguments) -> Result<Layout> {
@@ -87,15 +100,16 @@ async fn supervise(arguments: &LocalnetArguments, mut network: Network) -> Resul
     let begun = Instant::now();
     network.start_all()?;
     let view = View::new(arguments.json, network.layout());
+    view.begin(network.layout());
     let mut watch = Watch::new(network.layout());
     let (tell, stop) = watch::channel(false);
     let (seen, counts) = watch::channel(Counts::default());
-    let (page, shown) = watch::channel(State::from("null"));
-    let at = serve(shown).await?;
-    let mut explorer = Explorer::default();
+    let (tell_page, sampled) = watch::channel(Sample::default());
+    let page = serve(Explorer::new(network.layout(), sampled)?).await?;
     let mut load = None;
     let mut first: Option<(Duration, i64)> = None;
     let mut last = Sample::default();
+    let mut risen = Instant::now();
     let mut most = 0;
     // The first block is looked for more often, so that its time is known.
     let mut next = tokio::time::Instant::now();
@@ -105,7 +119,7 @@ async fn supervise(arguments: &LocalnetArguments, mut network: Network) -> Resul
             _ = terminate.recv() => break Ok(()),
             () = tokio::time::sleep_until(next) => {}
         }
-        if let Err(e) = network.check() {
+        if let Err(e) = again(&mut network, &last, &view) {
             break Err(e.into());
         }
         let sample = watch.sample(&network).await;
@@ -113,7 +127,7 @@ async fn supervise(arguments: &LocalnetArguments, mut network: Network) -> Resul
         let running = sample.height > 0;
         if running && first.is_none() {
             first = Some((begun.elapsed(), sample.height));
-            view.greet(network.layout(), begun.elapsed(), at);
+            view.greet(network.layout(), begun.elapsed(), page);
         }
         if first.is_none() && begun.elapsed() > PATIENCE {
             break Err(anyhow::anyhow!(
@@ -129,13 +143,16 @@ async fn supervise(arguments: &LocalnetArguments, mut network: Network) -> Resul
             }
         }
         if running {
-            // What can't be looked up now is shown at the next look.
-            if let Ok(state) = explorer.look(&mut watch, &sample).await {
-                page.send_replace(State::from(state.to_string()));
+            tell_page.send_replace(sample.clone());
+            if sample.height != last.height {
+                risen = Instant::now();
             }
-            view.show(&sample, *counts.borrow());
+            view.show(&sample, *counts.borrow(), risen.elapsed());
         }
         last = sample;
+        if view.closed.get() {
+            break Ok(());
+        }
         if arguments.seconds.is_some_and(|seconds| begun.elapsed() >= Duration::from_secs(seconds)) {
             break Ok(());
         }
@@ -165,36 +182,73 @@ async fn supervise(arguments: &LocalnetArguments, mut network: Network) -> Resul
     Ok(())
 }
 
+/// Starts nodes again that have failed. One that fails before it answers would do so again: that is an error.
+fn again(network: &mut Network, last: &Sample, view: &View) -> Result<(), LocalnetError> {
+    for (number, error) in network.failed() {
+        if !last.nodes.get(number).is_some_and(|node| node.answers) {
+            return Err(error);
+        }
+        view.say(&format!("{error}\nnode {number} starts again"));
+        network.start(number)?;
+    }
+    Ok(())
+}
+
 fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
+}
+
+/// What a node does.
+fn state(node: &NodeSample) -> &'static str {
+    match (node.runs, node.answers, node.validator) {
+        (false, ..) => "stopped",
+        (_, false, _) => "no answer",
+        (.., true) => "validator",
+        (.., false) => "follows",
+    }
 }
 
 /// Lines that change in a terminal, or a line a second elsewhere.
 struct View {
     json: bool,
     lines: Option<(MultiProgress, Vec<ProgressBar>)>,
+    /// Whether nobody reads any more.
+    closed: Cell<bool>,
 }
 
 impl View {
     fn new(json: bool, layout: &Layout) -> Self {
         let lines = (stdout().is_terminal() && !json).then(|| {
             let all = MultiProgress::new();
-            let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-            let bars = (0..=layout.size()).map(|_| all.add(ProgressBar::new_spinner().with_style(style.clone()))).collect();
+            let style = |text| ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let line = |text| all.add(ProgressBar::new_spinner().with_style(style(text)));
+            let nodes = layout.size().min(LINES);
+            let bars = std::iter::once(line("{wide_msg:.bold.cyan}")).chain((0..nodes).map(|_| line("{wide_msg}"))).collect();
             (all, bars)
         });
-        Self { json, lines }
+        Self { json, lines, closed: Cell::new(false) }
     }
 
-    /// A line that stays. Whoever reads may stop reading.
+    /// A line that stays.
     fn say(&self, text: &str) {
         if self.json {
             eprintln!("{text}");
         } else if let Some((all, _)) = &self.lines {
             let _ = all.println(text);
         } else {
-            let _ = writeln!(stdout(), "{text}");
+            self.write(text);
         }
+    }
+
+    /// Whoever reads may stop reading.
+    fn write(&self, text: impl std::fmt::Display) {
+        if writeln!(stdout(), "{text}").is_err() {
+            self.closed.set(true);
+        }
+    }
+
+    fn begin(&self, layout: &Layout) {
+        self.say(&format!("starting {} validators in {}; Ctrl-C stops them", layout.size(), layout.root().display()));
     }
 
     fn greet(&self, layout: &Layout, time: Duration, page: SocketAddr) {
@@ -212,18 +266,19 @@ impl View {
         self.say(&format!("  {program} control status --address {node}"));
     }
 
-    fn show(&self, sample: &Sample, counts: Counts) {
+    fn show(&self, sample: &Sample, counts: Counts, since: Duration) {
         if self.json {
-            let _ = writeln!(stdout(), "{}", sample.to_json());
+            self.write(sample.to_json());
             return;
         }
         let memory = megabytes(sample.memory);
         let refused = if counts.refused > 0 { format!(" (refused {})", counts.refused) } else { String::new() };
+        let stalled = if since > STALLED { format!("   no block for {} s", since.as_secs()) } else { String::new() };
         let Some((_, bars)) = &self.lines else {
             let peers: Vec<String> = sample.nodes.iter().map(|node| node.peers.to_string()).collect();
             let each: Vec<String> = sample.nodes.iter().map(|node| format!("{:.0}", megabytes(node.memory))).collect();
             self.say(&format!(
-                "height {} epoch {} validators {} peers {} transactions {}{refused} memory {memory:.0} MB ({})",
+                "height {} epoch {} validators {} peers {} transactions {}{refused} memory {memory:.0} MB ({}){stalled}",
                 sample.height,
                 sample.epoch,
                 sample.validators,
@@ -234,17 +289,21 @@ impl View {
             return;
         };
         let mut texts = vec![format!(
-            "height {:<8} epoch {:<6} validators {:<4} transactions {}{refused}   memory {memory:.0} MB",
+            "height {:<8} epoch {:<6} validators {:<4} transactions {}{refused}   memory {memory:.0} MB{stalled}",
             sample.height, sample.epoch, sample.validators, sample.transactions
         )];
-        for (number, node) in sample.nodes.iter().enumerate() {
-            let state = match (node.answers, node.validator) {
-                (false, _) => "no answer",
-                (true, true) => "validator",
-                (true, false) => "follows",
-            };
+        let whole = if sample.nodes.len() > LINES { LINES - 1 } else { sample.nodes.len() };
+        let (nodes, rest) = sample.nodes.split_at(whole);
+        for (number, node) in nodes.iter().enumerate() {
             let (height, peers, memory) = (node.height, node.peers, megabytes(node.memory));
-            texts.push(format!("  node {number:<3} {state:<10} height {height:<8} peers {peers:<3} memory {memory:.0} MB"));
+            texts.push(format!("  node {number:<3} {:<10} height {height:<8} peers {peers:<3} memory {memory:.0} MB", state(node)));
+        }
+        if !rest.is_empty() {
+            let count = |wanted: &str| rest.iter().filter(|node| state(node) == wanted).count();
+            let states = ["validator", "follows", "no answer", "stopped"].map(|name| (count(name), name));
+            let states: Vec<String> =
+                states.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
+            texts.push(format!("  and {} more: {}", rest.len(), states.join(", ")));
         }
         for (bar, text) in bars.iter().zip(texts) {
             bar.set_message(text);

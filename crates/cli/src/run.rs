@@ -3,12 +3,18 @@
 use std::process::ExitCode;
 
 use clap::ArgMatches;
+use oasis_localnet::BOUND;
 use oasis_node_service::config::{Served, Settings};
+
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use crate::flags;
 
 /// Runs a node until it is told to stop.
 pub fn run(matches: &ArgMatches) -> ExitCode {
+    if let Err(e) = bind() {
+        return fail(&e);
+    }
     let config = match flags::read(matches) {
         Ok(config) => config,
         Err(e) => return fail(&e),
@@ -28,6 +34,17 @@ pub fn run(matches: &ArgMatches) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => fail(&e),
     }
+}
+
+/// A node of a local network stops when the process that runs the network is gone.
+fn bind() -> Result<(), std::io::Error> {
+    let Some(wanted) = std::env::var_os(BOUND) else { return Ok(()) };
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    let parent = getppid().map(|pid| pid.as_raw_pid().to_string());
+    if parent.is_none_or(|parent| *parent != *wanted) {
+        return Err(std::io::Error::other("the process that started this node is gone"));
+    }
+    Ok(())
 }
 
 fn fail(e: &dyn std::fmt::Display) -> ExitCode {

@@ -208,5 +208,5 @@ fn a_network_in_one_command_survives_a_stop() {
     let (good, text) = localnet(dir.path(), &["--validators", "3"]);
     assert!(!good && text.contains("--validators: found 3, but the network"), "{text}");
     let (good, text) = localnet(&dir.path().join("other"), &["--validators", "0"]);
-    assert!(!good && text.contains("--validators: expected 1 to 100, found 0"), "{text}");
+    assert!(!good && text.contains("expected a whole number from 1 to 100, for example 4"), "{text}");
 }

@@ -1,6 +1,11 @@
 //! What a network's page shows: blocks with their transactions, validators, proposals.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use oasis_consensus_engine::address_of;
 use oasis_consensus_types::{
@@ -19,45 +24,107 @@ use oasis_node_service::{
 use oasis_primitives::{
     address::Address,
     cbor::{self, NilVec, Value as Cbor},
+    hash::Hash,
     json::ToJson,
+    signature::{PublicKey, Signer as _},
 };
 use serde_json::{Map, Value, json};
+use tokio::sync::watch;
 
-use crate::{Sample, Watch};
+use crate::{Layout, LocalnetError, Sample, State, Watch};
 
 /// Blocks that are kept.
 const BLOCKS: usize = 50;
 /// Transactions of a block that are shown.
 const TRANSACTIONS: usize = 20;
+/// How long a reader waits for what is new.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// The flag of a signature for the block. Source: tendermint `types/block.go`, `BlockIDFlagCommit`.
 const SIGNED: u8 = 2;
 
-/// The last blocks, and who made them.
-#[derive(Default)]
+/// The last blocks and who made them, looked up when somebody asks.
 pub struct Explorer {
+    watch: Watch,
+    sample: watch::Receiver<Sample>,
+    /// What was shown last, and of which look at the network.
+    shown: Option<(Sample, State)>,
     blocks: VecDeque<Value>,
     /// Who signed each of the last blocks, by address.
     signed: VecDeque<BTreeSet<Vec<u8>>>,
     height: i64,
     /// Nodes by the address of their consensus key.
     nodes: BTreeMap<Vec<u8>, Node>,
+    epoch: Option<u64>,
+    /// The chain's name and its token, once they are known.
+    about: Option<(String, Value)>,
+    /// The owners of nodes, in their order.
+    owners: Vec<PublicKey>,
+    /// What addresses and keys are called.
+    names: BTreeMap<String, String>,
 }
 
 impl Explorer {
-    /// Takes in what is new and gives all that is to be shown.
-    pub async fn look(&mut self, watch: &mut Watch, sample: &Sample) -> Result<Value, ClientError> {
+    /// An explorer of a network that is looked at by somebody else, who tells what is seen.
+    pub fn new(layout: &Layout, sample: watch::Receiver<Sample>) -> Result<Self, LocalnetError> {
+        let key = |dir: PathBuf| layout.signer(&dir).map(|signer| signer.public_key());
+        let owners = (0..layout.size()).map(|number| key(layout.entity(number))).collect::<Result<Vec<_>, _>>()?;
+        let address = |key: &PublicKey| Address::of_public_key(key).to_string();
+        let mut names = BTreeMap::from([(address(&key(layout.wallet())?), "wallet".to_owned())]);
+        names.extend(owners.iter().enumerate().map(|(number, owner)| (address(owner), format!("owner {number}"))));
+        Ok(Self {
+            watch: Watch::new(layout),
+            sample,
+            shown: None,
+            blocks: VecDeque::new(),
+            signed: VecDeque::new(),
+            height: 0,
+            nodes: BTreeMap::new(),
+            epoch: None,
+            about: None,
+            owners,
+            names,
+        })
+    }
+
+    /// All that is to be shown, in JSON; `null` before the first block. What can't be looked up now is as it was last.
+    pub async fn state(&mut self) -> State {
+        let sample = self.sample.borrow().clone();
+        let known = sample.height == 0 || self.shown.as_ref().is_some_and(|(of, _)| *of == sample);
+        if !known && let Ok(Ok(state)) = tokio::time::timeout(PATIENCE, self.look(&sample)).await {
+            self.shown = Some((sample, State::from(state.to_string())));
+        }
+        self.shown.as_ref().map_or_else(|| State::from("null"), |(_, state)| Arc::clone(state))
+    }
+
+    async fn look(&mut self, sample: &Sample) -> Result<Value, ClientError> {
         let best = sample.best();
+        let (chain, token) = match &self.about {
+            Some(about) => about.clone(),
+            None => {
+                let document: Cbor = self.watch.call(best, "Consensus/GetGenesisDocument", &Cbor::Null).await?;
+                let symbol: String = self.watch.call(best, "Staking/TokenSymbol", &Cbor::Null).await?;
+                let exponent: u8 = self.watch.call(best, "Staking/TokenValueExponent", &Cbor::Null).await?;
+                let chain = match field(&document, "chain_id") {
+                    Some(Cbor::Text(name)) => name.clone(),
+                    _ => String::new(),
+                };
+                self.about.insert((chain, json!({ "symbol": symbol, "exponent": exponent }))).clone()
+            }
+        };
         let from = (self.height + 1).max(sample.height - BLOCKS as i64 + 1).max(1);
         for height in from..=sample.height {
-            let block = self.block(watch, best, height).await?;
+            let block = self.block(best, height).await?;
             self.blocks.push_front(block);
             self.blocks.truncate(BLOCKS);
             self.signed.truncate(BLOCKS);
             self.height = height;
         }
-        let validators = self.validators(watch, best).await?;
-        let proposals: NilVec<Cbor> = watch.call(best, "Governance/Proposals", &0i64).await?;
+        let validators = self.validators(best).await?;
+        let proposals: NilVec<Cbor> = self.watch.call(best, "Governance/Proposals", &0i64).await?;
         Ok(json!({
+            "chain": chain,
+            "token": token,
+            "names": self.names,
             "network": sample.to_json(),
             "blocks": self.blocks,
             "validators": validators,
@@ -65,38 +132,54 @@ impl Explorer {
         }))
     }
 
-    async fn block(&mut self, watch: &mut Watch, number: usize, height: i64) -> Result<Value, ClientError> {
-        let block: Block = watch.call(number, "Consensus/GetBlock", &height).await?;
-        let results: TransactionsWithResults = watch.call(number, "Consensus/GetTransactionsWithResults", &height).await?;
+    async fn block(&mut self, number: usize, height: i64) -> Result<Value, ClientError> {
+        let block: Block = self.watch.call(number, "Consensus/GetBlock", &height).await?;
+        let results: TransactionsWithResults = self.watch.call(number, "Consensus/GetTransactionsWithResults", &height).await?;
+        let epoch: u64 = self.watch.call(number, "Beacon/GetEpoch", &height).await?;
+        let mut events = Vec::new();
+        for app in ["Staking", "Registry", "Governance"] {
+            let of_app: NilVec<Cbor> = self.watch.call(number, &format!("{app}/GetEvents"), &height).await?;
+            events.extend(of_app.iter().filter(|event| of_block(event)).map(|event| readable("", event)));
+        }
         let meta: BlockMeta = cbor::from_slice_higher_limits(&block.meta).unwrap_or_default();
         let proposer = meta.header.map(|header| header.proposer_address.to_vec()).unwrap_or_default();
+        if !self.nodes.contains_key(&proposer) {
+            let nodes: NilVec<Node> = self.watch.call(number, "Registry/GetNodes", &height).await?;
+            self.nodes = nodes.iter().map(|node| (address_of(&node.consensus.id.0).to_vec(), node.clone())).collect();
+            for node in nodes.iter() {
+                if let Some(number) = self.owners.iter().position(|owner| *owner == node.entity_id) {
+                    self.names.insert(node.id.to_string(), format!("node {number}"));
+                    self.names.insert(hex::encode(node.id.0), format!("node {number}"));
+                }
+            }
+        }
+        let began = self.epoch.replace(epoch).is_some_and(|last| last != epoch);
         let signatures = meta.last_commit.map(|commit| commit.signatures).unwrap_or_default();
         let signers = signatures.iter().filter(|s| s.block_id_flag == SIGNED).map(|s| s.validator_address.to_vec());
         self.signed.push_front(signers.collect());
-        if !self.nodes.contains_key(&proposer) {
-            let nodes: NilVec<Node> = watch.call(number, "Registry/GetNodes", &height).await?;
-            self.nodes = nodes.iter().map(|node| (address_of(&node.consensus.id.0).to_vec(), node.clone())).collect();
-        }
         let all = results.transactions.iter().zip(results.results.iter());
         Ok(json!({
             "height": height,
+            "epoch": epoch,
+            "began": began,
             "hash": block.hash.to_string(),
             "time": block.time.to_string(),
             "proposer": self.nodes.get(&proposer).map(|node| node.id.to_string()),
             "count": results.transactions.len(),
             "transactions": all.take(TRANSACTIONS).map(|(transaction, result)| decoded(transaction, result)).collect::<Vec<_>>(),
+            "events": events,
         }))
     }
 
-    async fn validators(&self, watch: &mut Watch, number: usize) -> Result<Vec<Value>, ClientError> {
-        let elected: NilVec<Validator> = watch.call(number, "Scheduler/GetValidators", &0i64).await?;
+    async fn validators(&mut self, number: usize) -> Result<Vec<Value>, ClientError> {
+        let elected: NilVec<Validator> = self.watch.call(number, "Scheduler/GetValidators", &0i64).await?;
         let mut all = Vec::new();
         for validator in elected.iter() {
             let node = self.nodes.iter().find(|(_, node)| node.id == validator.id);
             let mut stake = None;
             if let Some((_, node)) = node {
                 let owner = Address::of_public_key(&node.entity_id);
-                let account: Account = watch.call(number, "Staking/Account", &OwnerQuery { height: 0, owner }).await?;
+                let account: Account = self.watch.call(number, "Staking/Account", &OwnerQuery { height: 0, owner }).await?;
                 stake = Some((owner.to_string(), account.escrow.active.balance.to_string()));
             }
             let signed = node.map_or(0, |(address, _)| self.signed.iter().filter(|signers| signers.contains(address)).count());
@@ -111,6 +194,17 @@ impl Explorer {
         }
         Ok(all)
     }
+}
+
+/// Whether an event is of no transaction, but of the block's begin or end.
+fn of_block(event: &Cbor) -> bool {
+    field(event, "tx_hash") == Some(&Cbor::Bytes(Hash::empty().0.to_vec()))
+}
+
+/// A field of a structure.
+fn field<'a>(value: &'a Cbor, name: &str) -> Option<&'a Cbor> {
+    let Cbor::Map(pairs) = value else { return None };
+    pairs.iter().find_map(|(key, value)| matches!(key, Cbor::Text(text) if text == name).then_some(value))
 }
 
 fn decoded(raw: &[u8], result: &TxResult) -> Value {

@@ -1,7 +1,7 @@
 //! The files of a network.
 
 use std::{
-    fs,
+    fs::{self, File, TryLockError},
     net::TcpListener,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
@@ -15,6 +15,7 @@ use oasis_consensus_types::{
 };
 use oasis_node_service::{
     files::{make_private_directory, replace},
+    grpc::SOCKET_FILE,
     identity::{Identity, entropy},
 };
 use oasis_primitives::{
@@ -28,6 +29,9 @@ use crate::LocalnetError;
 
 /// The most validators: their processes share one machine.
 pub const MAX_VALIDATORS: u64 = 100;
+
+/// Longest path of a socket, bytes. Source: unix(7), `sun_path`.
+const MAX_SOCKET_PATH: usize = 107;
 
 /// What a network is like; fixed when it is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Json)]
@@ -80,6 +84,20 @@ impl Layout {
             )));
         }
         let root = std::path::absolute(root).map_err(|e| LocalnetError::at(root, e))?;
+        for name in ["genesis.json", "node0", "entity0", "wallet"] {
+            if root.join(name).exists() {
+                let text =
+                    format!("no network, yet it has {name}, which a new network would replace; name another directory, or remove it");
+                return Err(LocalnetError::at(&root, text));
+            }
+        }
+        let longest = root.join(format!("node{}", form.validators)).join(SOCKET_FILE);
+        if longest.as_os_str().len() > MAX_SOCKET_PATH {
+            return Err(LocalnetError::at(
+                &root,
+                format!("the paths of sockets have at most {MAX_SOCKET_PATH} bytes; name a shorter directory"),
+            ));
+        }
         fs::create_dir_all(&root).map_err(|e| LocalnetError::at(&root, e))?;
         form.ports = free_ports(form.validators)?;
         let layout = Self { root, form };
@@ -103,8 +121,49 @@ impl Layout {
         for number in 0..layout.size() {
             layout.write(&layout.config(number), &layout.config_text(number, &peers))?;
         }
-        layout.write(&layout.root.join("localnet.json"), &json::to_text_pretty(&layout.form.to_json()))?;
+        layout.write_form()?;
         Ok(layout)
+    }
+
+    /// Has the network for this process alone, for as long as what is given lives.
+    pub fn lock(&self) -> Result<File, LocalnetError> {
+        let path = self.root.join("localnet.json");
+        let file = File::open(&path).map_err(|e| LocalnetError::at(&path, e))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                let text = "its network is running already; stop that one, or name another directory for a second network";
+                Err(LocalnetError::at(&self.root, text))
+            }
+            Err(TryLockError::Error(e)) => Err(LocalnetError::at(&path, e)),
+        }
+    }
+
+    /// Gives nodes whose port somebody else has taken another one. The network must not be running.
+    pub fn renew_ports(&mut self) -> Result<(), LocalnetError> {
+        let taken: Vec<u16> = self.form.ports.iter().copied().filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_err()).collect();
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let fresh = free_ports(taken.len() as u64)?;
+        for number in 0..self.size() {
+            let path = self.config(number);
+            let mut text = fs::read_to_string(&path).map_err(|e| LocalnetError::at(&path, e))?;
+            for (old, new) in taken.iter().zip(&fresh) {
+                text = text.replace(&format!("127.0.0.1:{old}\""), &format!("127.0.0.1:{new}\""));
+            }
+            self.write(&path, &text)?;
+        }
+        for port in &mut self.form.ports {
+            if let Some((_, new)) = taken.iter().zip(&fresh).find(|(old, _)| *old == port) {
+                *port = *new;
+            }
+        }
+        self.write_form()
+    }
+
+    fn write_form(&self) -> Result<(), LocalnetError> {
+        self.write(&self.root.join("localnet.json"), &json::to_text_pretty(&self.form.to_json()))
     }
 
     /// What the network is like.
@@ -235,4 +294,50 @@ fn free_ports(count: u64) -> Result<Vec<u16>, LocalnetError> {
     let fail = |e| LocalnetError::new(format!("no free port on 127.0.0.1: {e}"));
     let sockets = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<Vec<_>, _>>().map_err(fail)?;
     sockets.iter().map(|socket| Ok(socket.local_addr()?.port())).collect::<Result<_, std::io::Error>>().map_err(fail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form() -> Form {
+        Form { validators: 2, epoch_interval: 10, timeout_commit: 100, ports: Vec::new() }
+    }
+
+    #[test]
+    fn a_port_that_somebody_took_is_changed_in_every_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        Layout::create(dir.path(), form()).unwrap();
+        let mut layout = Layout::open(dir.path()).unwrap().unwrap();
+        let ports = layout.form().ports.clone();
+        let texts = |layout: &Layout| [0, 1].map(|number| fs::read_to_string(layout.config(number)).unwrap());
+        let before = texts(&layout);
+        layout.renew_ports().unwrap();
+        assert_eq!((&layout.form().ports, texts(&layout)), (&ports, before.clone()));
+        let held = TcpListener::bind(("127.0.0.1", ports[1])).unwrap();
+        layout.renew_ports().unwrap();
+        let now = layout.form().ports.clone();
+        assert!(now[0] == ports[0] && now[1] != ports[1]);
+        let (old, new) = (format!(":{}\"", ports[1]), format!(":{}\"", now[1]));
+        assert_eq!(texts(&layout), before.map(|text| text.replace(&old, &new)));
+        assert_eq!(Layout::open(dir.path()).unwrap().unwrap().form(), layout.form());
+        drop(held);
+    }
+
+    #[test]
+    fn a_network_is_run_once_at_a_time_and_replaces_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::create(dir.path(), form()).unwrap();
+        let held = layout.lock().unwrap();
+        let error = layout.lock().unwrap_err().to_string();
+        assert!(error.contains("is running already"), "{error}");
+        drop(held);
+        layout.lock().unwrap();
+        let other = dir.path().join("other");
+        fs::create_dir_all(other.join("wallet")).unwrap();
+        let error = Layout::create(&other, form()).unwrap_err().to_string();
+        assert!(error.contains("it has wallet, which a new network would replace"), "{error}");
+        let error = Layout::create(&dir.path().join("d".repeat(100)), form()).unwrap_err().to_string();
+        assert!(error.contains("name a shorter directory") && !dir.path().join("d".repeat(100)).exists(), "{error}");
+    }
 }

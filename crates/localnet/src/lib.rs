@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 pub use explorer::Explorer;
 pub use files::{Form, Layout};
 pub use page::{State, serve};
-pub use processes::Network;
+pub use processes::{BOUND, Network};
 pub use transfers::{Counts, Transfers};
 pub use watch::{NodeSample, Sample, Watch};
 

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io,
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -15,12 +16,17 @@ use crate::{Layout, LocalnetError};
 /// How long a node may take to stop when told.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The variable that names the process with which a node ends.
+pub const BOUND: &str = "OASIS_NODE_STOP_WITH";
+
 /// Running nodes; all are killed when this is dropped.
 #[derive(Debug)]
 pub struct Network {
     layout: Layout,
     binary: PathBuf,
     processes: Vec<Option<Child>>,
+    /// Nodes stop when the thread that started them is gone.
+    bound: bool,
 }
 
 impl Drop for Network {
@@ -36,7 +42,14 @@ impl Network {
     /// A network of which nothing runs yet; `binary` is the node's program.
     pub fn new(layout: Layout, binary: &Path) -> Self {
         let processes = (0..layout.size()).map(|_| None).collect();
-        Self { layout, binary: binary.to_owned(), processes }
+        Self { layout, binary: binary.to_owned(), processes, bound: false }
+    }
+
+    /// Has nodes stop when the thread that starts them is gone, however it ends.
+    #[must_use]
+    pub fn bound(mut self) -> Self {
+        self.bound = true;
+        self
     }
 
     /// Its files.
@@ -60,6 +73,9 @@ impl Network {
         let path = self.console(number);
         let file = File::create(&path).map_err(|e| LocalnetError::at(&path, e))?;
         let mut command = self.command(&self.layout.config(number));
+        if self.bound {
+            command.env(BOUND, std::process::id().to_string());
+        }
         let child = command.stderr(file).spawn().map_err(|e| LocalnetError::at(&self.binary, e))?;
         self.processes[number] = Some(child);
         Ok(())
@@ -90,23 +106,26 @@ impl Network {
 
     /// An error if a node has failed, with what it said last. One that was told to stop is no failure.
     pub fn check(&mut self) -> Result<(), LocalnetError> {
+        self.failed().into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// The nodes that have failed since the last look, with what each said last; they do not run any more.
+    pub fn failed(&mut self) -> Vec<(usize, LocalnetError)> {
+        let mut failed = Vec::new();
         for number in 0..self.processes.len() {
             let Some(process) = &mut self.processes[number] else { continue };
-            if let Ok(Some(status)) = process.try_wait() {
-                self.processes[number] = None;
-                if status.success() {
-                    continue;
-                }
+            let Ok(Some(status)) = process.try_wait() else { continue };
+            self.processes[number] = None;
+            if !status.success() {
                 let said = fs::read_to_string(self.console(number)).unwrap_or_default();
                 let log = self.layout.node(number).join("node.log");
-                return Err(LocalnetError::new(format!(
-                    "node {number} has failed ({status}): {}\nits log: {}",
-                    last(&said),
-                    log.display()
-                )));
+                let said = last(&said);
+                let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+                let text = format!("node {number} has failed ({status}){said}\nits log: {}", log.display());
+                failed.push((number, LocalnetError::new(text)));
             }
         }
-        Ok(())
+        failed
     }
 
     /// Tells all to stop and waits for them. A node that does not stop is killed, and that is an error.
@@ -124,7 +143,8 @@ impl Network {
             let Some(mut process) = self.processes[number].take() else { continue };
             loop {
                 match process.try_wait() {
-                    Ok(Some(status)) if status.success() => break,
+                    // One that had no time to hear the signal ends by it.
+                    Ok(Some(status)) if status.success() || status.signal() == Some(Signal::TERM.as_raw()) => break,
                     Ok(Some(status)) => {
                         failed.push(format!("node {number} ended with {status}"));
                         break;

@@ -19,6 +19,8 @@ const BLOCKS_AT_ONCE: i64 = 1000;
 /// A node at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Json)]
 pub struct NodeSample {
+    /// Whether its process runs.
+    pub runs: bool,
     /// Whether it answers.
     pub answers: bool,
     /// Height of its last block.
@@ -91,12 +93,14 @@ impl Watch {
         let mut sample = Sample::default();
         for number in 0..self.layout.size() {
             let memory = network.pid(number).and_then(memory).unwrap_or_default();
-            let mut node = NodeSample { memory, ..NodeSample::default() };
+            let runs = network.pid(number).is_some();
+            let mut node = NodeSample { runs, memory, ..NodeSample::default() };
             let status = tokio::time::timeout(Duration::from_secs(2), self.call(number, "NodeController/GetStatus", &cbor::Value::Null));
             if let Ok(Ok(status)) = status.await {
                 let status: Status = status;
                 let consensus = status.consensus;
                 node = NodeSample {
+                    runs,
                     answers: true,
                     height: consensus.latest_height,
                     validator: consensus.is_validator,
