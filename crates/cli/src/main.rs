@@ -23,7 +23,7 @@ mod stake;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use common::CommonFlags;
+use common::{CommonFlags, NodeFlags};
 
 /// A node of an Oasis network. Without a command it runs the node.
 #[derive(Debug, Parser)]
@@ -38,7 +38,7 @@ enum Command {
     /// A running node: its state, and what it is told to do.
     Control {
         #[command(flatten)]
-        address: control::NodeAddress,
+        node: NodeFlags,
         #[command(subcommand)]
         command: control::ControlCommand,
     },
@@ -139,7 +139,7 @@ fn main() -> ExitCode {
     };
     let result = match arguments.command {
         None => return run::run(&matches),
-        Some(Command::Control { address, command }) => control::run(&command, &address),
+        Some(Command::Control { node, command }) => control::run(&command, &node),
         Some(Command::Completion(args)) => completion::run(&args, flags::add(Arguments::command())),
         Some(Command::Identity { common, command }) => identity::run(&command, &common),
         Some(Command::Keymanager { common, command }) => keymanager::run(&command, &common),

@@ -10,8 +10,8 @@ use std::{
 
 use oasis_primitives::{
     identity::{
-        BEACON_SCALAR_FILE, KEY_FILE_MODE, SENTRY_CLIENT_CERTIFICATE_FILE, SENTRY_CLIENT_KEY_FILE, SignerRole, TLS_EPHEMERAL_KEY_FILE,
-        TLS_EPHEMERAL_NEW_KEY_FILE, TLS_EPHEMERAL_NEXT_KEY_FILE, TLS_KEY_FILE,
+        BEACON_SCALAR_FILE, KEY_FILE_MODE, SENTRY_CLIENT_CERTIFICATE_FILE, SENTRY_CLIENT_KEY_FILE, SignerRole, TLS_CERTIFICATE_FILE,
+        TLS_EPHEMERAL_KEY_FILE, TLS_EPHEMERAL_NEW_KEY_FILE, TLS_EPHEMERAL_NEXT_KEY_FILE, TLS_KEY_FILE,
     },
     pem,
     pvss::Scalar,
@@ -82,7 +82,7 @@ impl Identity {
                 (current, Some(tls_key_or_new(&datadir.join(TLS_EPHEMERAL_NEXT_KEY_FILE))?))
             }
         };
-        let sentry_client = sentry_client(datadir)?;
+        let sentry_client = kept_tls_key(&datadir.join(SENTRY_CLIENT_KEY_FILE), &datadir.join(SENTRY_CLIENT_CERTIFICATE_FILE))?;
         Ok(Self {
             node: Arc::new(node),
             p2p: Arc::new(p2p),
@@ -93,6 +93,20 @@ impl Identity {
             sentry_client,
             datadir: datadir.to_owned(),
         })
+    }
+
+    /// The same with a key for TLS that is kept and never rotates.
+    ///
+    /// Source: go/oasis-node/cmd/identity/identity.go, `doNodeInit`; go/common/identity/identity.go, `doLoadOrGenerate`.
+    pub fn load_or_generate_kept(datadir: &Path) -> Result<Self, IdentityError> {
+        if tls_key(&datadir.join(TLS_KEY_FILE))?.is_none() {
+            kept_tls_key(&datadir.join(TLS_KEY_FILE), &datadir.join(TLS_CERTIFICATE_FILE))?;
+            // A key that is kept takes the place of those that rotate.
+            for name in [TLS_EPHEMERAL_KEY_FILE, TLS_EPHEMERAL_NEXT_KEY_FILE] {
+                let _ = fs::remove_file(datadir.join(name));
+            }
+        }
+        Self::load_or_generate(datadir)
     }
 
     /// The keys that TLS connections may have: the current one, and the one after a rotation.
@@ -181,15 +195,16 @@ fn tls_key_or_new(path: &Path) -> Result<TlsKey, IdentityError> {
     Ok(key)
 }
 
-fn sentry_client(datadir: &Path) -> Result<TlsKey, IdentityError> {
-    let path = datadir.join(SENTRY_CLIENT_KEY_FILE);
-    if let Some(key) = tls_key(&path)? {
+/// A key for TLS that is kept, with its certificate beside it.
+///
+/// Source: go/common/crypto/tls/cert.go, `LoadOrGenerate`.
+fn kept_tls_key(path: &Path, certificate: &Path) -> Result<TlsKey, IdentityError> {
+    if let Some(key) = tls_key(path)? {
         return Ok(key);
     }
-    let key = tls_key_or_new(&path)?;
-    let certificate = datadir.join(SENTRY_CLIENT_CERTIFICATE_FILE);
-    let text = key.certificate().map_err(|e| fail(&certificate, e))?.pem();
-    write(&certificate, text.as_bytes(), PUBLIC_FILE_MODE)?;
+    let key = tls_key_or_new(path)?;
+    let text = key.certificate().map_err(|e| fail(certificate, e))?.pem();
+    write(certificate, text.as_bytes(), PUBLIC_FILE_MODE)?;
     Ok(key)
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use clap::{ArgAction, Args};
+use clap::Args;
 use oasis_consensus_types::entity::{Entity, LATEST_DESCRIPTOR_VERSION};
 use oasis_node_service::{
     files::{read_secret, replace},
@@ -20,7 +20,7 @@ use oasis_primitives::{
     signature::{MemorySigner, Signer},
 };
 
-use super::{CommonFlags, read_json, switch, write_file};
+use super::{CommonFlags, read_json, write_file};
 
 /// The descriptor's file. Source: go/common/entity/entity.go, `entityFilename`.
 pub const DESCRIPTOR_FILE: &str = "entity.json";
@@ -63,7 +63,7 @@ pub struct SignerFlags {
     #[arg(id = "signer.plugin.config", long = "signer.plugin.config", hide = true)]
     plugin_config: Option<String>,
     /// Sign as the test entity, whose key everybody knows.
-    #[arg(id = "debug.test_entity", long = "debug.test_entity", hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+    #[arg(id = "debug.test_entity", long = "debug.test_entity", hide = true)]
     test_entity: bool,
 }
 

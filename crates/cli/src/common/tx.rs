@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::{ArgAction, Args};
+use clap::Args;
 use oasis_consensus_types::{
     genesis::Document,
     pretty,
@@ -19,7 +19,7 @@ use oasis_primitives::{
 };
 
 use super::{
-    CommonFlags, GenesisFlag, NOTHING, Node, NodeFlags, confirm, entity::SignerFlags, network, parse, print, switch, write_file, write_out,
+    CommonFlags, GenesisFlag, NOTHING, Node, NodeFlags, confirm, entity::SignerFlags, network, parse, print, write_file, write_out,
 };
 
 /// Which file the transaction is in.
@@ -55,10 +55,10 @@ pub struct TxFlags {
     #[arg(id = "transaction.fee.gas", long = "transaction.fee.gas", value_name = "GAS", default_value_t = 0)]
     fee_gas: u64,
     /// Write the transaction without a signature, in CBOR.
-    #[arg(id = "transaction.unsigned", long = "transaction.unsigned", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+    #[arg(id = "transaction.unsigned", long = "transaction.unsigned")]
     unsigned: bool,
     /// Sign without a question.
-    #[arg(short = 'y', id = "assume_yes", long = "assume_yes", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+    #[arg(short = 'y', id = "assume_yes", long = "assume_yes")]
     assume_yes: bool,
     #[command(flatten)]
     genesis: GenesisFlag,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use clap::{ArgAction, Subcommand};
+use clap::Subcommand;
 use oasis_consensus_types::{
     entity::{Entity, SignedEntity},
     node::{MultiSignedNode, Node as Descriptor},
@@ -23,7 +23,7 @@ use super::list;
 use crate::common::{
     CommonFlags, LATEST, Node, NodeFlags, VerboseFlag,
     entity::{SignerFlags, save_descriptor},
-    parse, read_json, switch,
+    parse, read_json,
     tx::TxFlags,
     write_file,
 };
@@ -37,10 +37,10 @@ pub enum EntityCommand {
     /// Makes an entity.
     Init {
         /// Use the key that is there instead of a new one.
-        #[arg(id = "entity.reuse_signer", long = "entity.reuse_signer", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+        #[arg(id = "entity.reuse_signer", long = "entity.reuse_signer")]
         reuse: bool,
         /// Make it in place of one that is there.
-        #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+        #[arg(long)]
         force: bool,
         #[command(flatten)]
         signer: SignerFlags,

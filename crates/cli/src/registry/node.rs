@@ -3,7 +3,7 @@
 //! Source: go/oasis-node/cmd/registry/node/node.go.
 
 use anyhow::{Context, Result, bail};
-use clap::{ArgAction, Args, Subcommand};
+use clap::{Args, Subcommand};
 use oasis_consensus_types::{
     node::{
         Address, BeaconInfo, ConsensusAddress, ConsensusInfo, LATEST_DESCRIPTOR_VERSION, MultiSignedNode, Node as Descriptor, P2pInfo,
@@ -20,7 +20,7 @@ use oasis_primitives::{
 };
 
 use super::list;
-use crate::common::{CommonFlags, LATEST, Node, NodeFlags, VerboseFlag, entity::SignerFlags, parse, print, switch, write_file};
+use crate::common::{CommonFlags, LATEST, Node, NodeFlags, VerboseFlag, entity::SignerFlags, parse, print, write_file};
 
 /// The registration for a genesis document. Source: go/oasis-node/cmd/registry/node/node.go, `NodeGenesisFilename`.
 const GENESIS_FILE: &str = "node_genesis.json";
@@ -66,7 +66,7 @@ pub struct InitFlags {
     #[arg(id = "node.role", long = "node.role", value_name = "ROLE", value_delimiter = ',')]
     roles: Vec<String>,
     /// Accepted: nodes sign their registrations themselves.
-    #[arg(id = "node.is_self_signed", long = "node.is_self_signed", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, action = ArgAction::Set, value_parser = switch, hide = true)]
+    #[arg(id = "node.is_self_signed", long = "node.is_self_signed", default_value_t = true, hide = true)]
     self_signed: bool,
     /// Runtimes, in hexadecimal.
     #[arg(id = "node.runtime.id", long = "node.runtime.id", value_name = "ID", value_delimiter = ',')]

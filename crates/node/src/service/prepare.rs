@@ -9,6 +9,7 @@ use std::{
 
 use oasis_consensus_abci::Network;
 use oasis_consensus_app::genesis::{CheckOptions, check_json};
+use oasis_consensus_engine::sign_state::SIGN_STATE_FILE;
 
 use super::paths::Paths;
 use crate::{config::Settings, files, identity::Identity};
@@ -80,7 +81,7 @@ pub fn prepare(settings: Settings) -> Result<Prepared, StartError> {
             "worker.registration.rotate_certs: expected 0, since tls_identity.pem is kept and never rotates; remove that file to rotate";
         return Err(StartError(text.to_owned()));
     }
-    let earlier = root.join("consensus").join(oasis_consensus_engine::sign_state::SIGN_STATE_FILE);
+    let earlier = root.join("consensus").join(SIGN_STATE_FILE);
     if earlier.exists() && !paths.sign_state().exists() {
         let text = format!("move this file to {} first: it is the memory of what was signed", paths.sign_state().display());
         return Err(StartError::at(&earlier, text));

@@ -22,9 +22,9 @@ use super::{
     stop::Stop,
 };
 use crate::{
-    api::SERVICE_PREFIX,
+    api::{SERVICE_PREFIX, query::read},
     config::Sentry,
-    grpc::{self, ApiError, Client, ClientError, Clients, GrpcCode, Reply, Service},
+    grpc::{self, ApiError, Client, ClientError, Clients, Reply, Service},
     identity::Identity,
     workers::registration,
 };
@@ -85,13 +85,10 @@ impl Service for SentryApi {
         let answer = match method {
             GET_ADDRESSES => addresses(&self.prepared).map(|found| cbor::to_vec(&found)).map_err(ApiError::unknown),
             GET_UPSTREAM_TLS_PUB_KEYS => Ok(cbor::to_vec(&*upstream)),
-            _ => match cbor::from_slice::<NilVec<PublicKey>>(&request) {
-                Ok(keys) => {
-                    *upstream = keys.to_vec();
-                    Ok(Vec::new())
-                }
-                Err(e) => Err(ApiError::grpc(GrpcCode::Internal, format!("grpc: error unmarshalling request: {e}"))),
-            },
+            _ => read::<NilVec<PublicKey>>(&request).map(|keys| {
+                *upstream = keys.to_vec();
+                Vec::new()
+            }),
         };
         Some(Reply::Unary(Box::pin(std::future::ready(answer))))
     }
