@@ -20,10 +20,14 @@ mod run;
 mod signer;
 mod stake;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 use common::{CommonFlags, NodeFlags};
+use oasis_primitives::version::VERSIONS;
+
+/// The name under which this program is only a remote signer, as the original's program of that name.
+const REMOTE_SIGNER: &str = "oasis-remote-signer";
 
 /// A node of an Oasis network. Without a command it runs the node.
 #[derive(Debug, Parser)]
@@ -126,16 +130,42 @@ enum DebugCommand {
     Dumpdb(dumpdb::DumpArguments),
 }
 
+/// Source: go/oasis-node/cmd/root.go, `initVersions`.
+fn version() -> String {
+    format!(
+        "Software version: {}\nConsensus:\n  Consensus protocol version: {}\nRuntime:\n  Host protocol version:      {}\n  Committee protocol version: {}\n\
+         Rust toolchain version: {} or newer\n",
+        env!("CARGO_PKG_VERSION"),
+        VERSIONS.consensus_protocol,
+        VERSIONS.runtime_host_protocol,
+        VERSIONS.runtime_committee_protocol,
+        env!("CARGO_PKG_RUST_VERSION"),
+    )
+}
+
+/// What is wrong with the flags, or what they ask to be told. Whoever reads it may stop reading. Wrong flags end with 1, as in the original.
+fn tell(e: &clap::Error) -> ExitCode {
+    let _ = match e.kind() {
+        ErrorKind::DisplayVersion => common::write_out(&version()),
+        _ => e.print().map_err(Into::into),
+    };
+    if e.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
 fn main() -> ExitCode {
+    let called = std::env::args_os().next();
+    if called.is_some_and(|path| Path::new(&path).file_name() == Some(REMOTE_SIGNER.as_ref())) {
+        let parsed = flags::switches(signer::RemoteProgram::command()).try_get_matches();
+        return match parsed.and_then(|matches| signer::RemoteProgram::from_arg_matches(&matches)) {
+            Ok(program) => end(signer::run_program(&program)),
+            Err(e) => tell(&e),
+        };
+    }
     let parsed = flags::add(Arguments::command()).try_get_matches();
     let (matches, arguments) = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches).map(|arguments| (matches, arguments)))
     {
         Ok(parsed) => parsed,
-        Err(e) => {
-            // Whoever reads it may stop reading. Wrong flags end with 1, as in the original.
-            let _ = e.print();
-            return if e.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
-        }
+        Err(e) => return tell(&e),
     };
     let result = match arguments.command {
         None => return run::run(&matches),
@@ -143,7 +173,7 @@ fn main() -> ExitCode {
         Some(Command::Completion(args)) => completion::run(&args, flags::add(Arguments::command())),
         Some(Command::Identity { common, command }) => identity::run(&command, &common),
         Some(Command::Keymanager { common, command }) => keymanager::run(&command, &common),
-        Some(Command::Signer { command, .. }) => signer::run(&command),
+        Some(Command::Signer { common, command }) => signer::run(&command, &common),
         Some(Command::UnsafeReset { common, arguments }) => reset::run(&arguments, &common),
         Some(Command::Genesis(GenesisCommand::Dump(args))) => genesis::dump(&args),
         Some(Command::Consensus { common, command }) => consensus::run(&command, &common),
@@ -155,6 +185,10 @@ fn main() -> ExitCode {
         Some(Command::Debug(DebugCommand::Dumpdb(args))) => dumpdb::dump(&args),
         Some(Command::Debug(DebugCommand::Replay(args))) => return replay::replay(&args),
     };
+    end(result)
+}
+
+fn end(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
@@ -171,5 +205,6 @@ mod tests {
     #[test]
     fn the_commands_are_well_formed() {
         flags::add(Arguments::command()).debug_assert();
+        flags::switches(signer::RemoteProgram::command()).debug_assert();
     }
 }

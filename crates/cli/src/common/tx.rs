@@ -2,7 +2,11 @@
 //!
 //! Source: go/oasis-node/cmd/common/consensus/consensus.go.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -15,7 +19,7 @@ use oasis_primitives::{
     cbor::{self, Encode},
     json::{self, ToJson},
     quantity::Quantity,
-    signature::MemorySigner,
+    signature::Signer,
 };
 
 use super::{
@@ -126,7 +130,7 @@ impl Maker<'_> {
     /// Shows the transaction, asks, signs it and writes it.
     ///
     /// Source: go/oasis-node/cmd/common/consensus/consensus.go, `SignAndSaveTx`.
-    pub fn finish(self, tx: &Transaction, signer: Option<MemorySigner>) -> Result<()> {
+    pub fn finish(self, tx: &Transaction, signer: Option<Arc<dyn Signer>>) -> Result<()> {
         let path = self.flags.file.path()?;
         if self.flags.unsigned {
             return write_file(path, &cbor::to_vec(tx));
@@ -140,7 +144,10 @@ impl Maker<'_> {
         if !self.flags.assume_yes && !confirm("\nAre you sure you want to continue? (y)es/(n)o: ")? {
             bail!("nothing was signed");
         }
-        let signed = SignedTransaction::sign(&signer, &self.document.chain_context(), tx).context("failed to sign transaction")?;
+        if self.flags.signer.is_plugin() && std::io::stdin().is_terminal() {
+            print("\nYou may need to review the transaction on your device if you use a hardware-based signer plugin...")?;
+        }
+        let signed = SignedTransaction::sign(&*signer, &self.document.chain_context(), tx).context("failed to sign transaction")?;
         write_file(path, json::to_text_pretty(&signed.0.to_json()).as_bytes())
     }
 }

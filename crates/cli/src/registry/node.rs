@@ -99,7 +99,6 @@ fn init(flags: &InitFlags, common: &CommonFlags) -> Result<()> {
     if roles.has(Roles::VALIDATOR) && flags.consensus.is_empty() {
         bail!("validator nodes require a consensus address; for example: --node.consensus_address 1.2.3.4:26656");
     }
-    flags.signer.require_file()?;
     let dir = common.datadir_or_here()?;
     let mut runtimes = Vec::new();
     for id in &flags.runtimes {
@@ -108,7 +107,8 @@ fn init(flags: &InitFlags, common: &CommonFlags) -> Result<()> {
     }
     let p2p_addresses = flags.p2p.iter().map(|text| parse("node.p2p_address", Some(text), "IP:PORT", "1.2.3.4:30002", Address::from_text));
     let p2p_addresses = p2p_addresses.collect::<Result<Vec<_>>>()?;
-    let identity = Identity::load_or_generate(&dir)?;
+    let keys = flags.signer.open(common, &dir, &Identity::ROLES)?;
+    let identity = Identity::with_signers(&dir, &*keys)?;
     let tls_key = identity.tls.public_key();
     let tls_addresses = flags.tls.iter().map(|text| {
         parse("node.tls_address", Some(text), "[KEY@]IP:PORT", "1.2.3.4:30001", |text| {

@@ -11,7 +11,7 @@ mod tls;
 pub use client::{Client, ClientError, Watch};
 pub use error::{ApiError, GrpcCode};
 pub use server::{Messages, Reply, ServeError, Service, UnixServer};
-pub use tls::{CertificateError, Clients, ServerKey, serve_tls};
+pub use tls::{CertificateError, Clients, ServerKey, certificate_key, serve_tls};
 
 /// Largest message, 100 MiB. Source: go/common/grpc/grpc.go, `maxRecvMsgSize`.
 const MAX_MESSAGE: usize = 104_857_600;

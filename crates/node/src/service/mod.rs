@@ -18,6 +18,7 @@ mod workers;
 
 pub use paths::Paths;
 pub use prepare::{Prepared, StartError, prepare};
+pub(crate) use public::listen;
 pub use stop::{Stop, Stopper, stop};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

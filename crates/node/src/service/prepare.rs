@@ -12,7 +12,7 @@ use oasis_consensus_app::genesis::{CheckOptions, check_json};
 use oasis_consensus_engine::sign_state::SIGN_STATE_FILE;
 
 use super::paths::Paths;
-use crate::{config::Settings, files, identity::Identity};
+use crate::{config::Settings, files, identity::Identity, signers};
 
 /// The largest genesis document that is read.
 const MAX_GENESIS: u64 = 1 << 30;
@@ -75,7 +75,8 @@ pub fn prepare(settings: Settings) -> Result<Prepared, StartError> {
         super::workers::read_entity(entity)?;
     }
     check_chain(&paths.chain_context(), &network.chain_context)?;
-    let identity = Identity::load_or_generate(root).map_err(|e| StartError(e.to_string()))?;
+    let keys = signers::open(&settings.signer, root, &Identity::ROLES).map_err(|e| StartError(e.to_string()))?;
+    let identity = Identity::with_signers(root, &*keys).map_err(|e| StartError(e.to_string()))?;
     if settings.registration.rotate_certs > 0 && identity.next_tls.is_none() {
         let text =
             "worker.registration.rotate_certs: expected 0, since tls_identity.pem is kept and never rotates; remove that file to rotate";

@@ -10,6 +10,7 @@ use std::{
 use oasis_consensus_types::node::{ConsensusAddress, TlsAddress};
 use oasis_primitives::{
     cbor::{self, Cbor, NilVec},
+    identity::TLS_COMMON_NAME,
     signature::PublicKey,
 };
 use tokio::{net::TcpListener, time::sleep};
@@ -63,7 +64,7 @@ pub fn start(running: &Running, listener: Option<TcpListener>, stop: &Stop) {
     let (Some(listener), Some(key), Some(settings)) = (listener, running.tls.clone(), &running.prepared.settings.sentry) else { return };
     tracing::info!(target: "worker/sentry", address = ?listener.local_addr().ok(), "serving the nodes behind this sentry");
     let service = Arc::new(SentryApi { prepared: Arc::clone(&running.prepared), upstream: Arc::default() });
-    let (clients, stop) = (Clients::Only(settings.authorized.clone()), stop.receiver());
+    let (clients, stop) = (Clients::Only(settings.authorized.clone(), TLS_COMMON_NAME), stop.receiver());
     tokio::spawn(async move {
         if let Err(error) = grpc::serve_tls(listener, key, clients, service, stop).await {
             tracing::error!(target: "worker/sentry", %error, "the sentry has stopped");
@@ -208,7 +209,7 @@ mod tests {
             tokio::spawn(grpc::serve_tls(
                 listener,
                 ServerKey::new(key).unwrap(),
-                Clients::Only(vec![authorized]),
+                Clients::Only(vec![authorized], TLS_COMMON_NAME),
                 service,
                 stopped.clone(),
             ));

@@ -13,18 +13,18 @@ use oasis_consensus_engine::{
     sign_state::SignState,
     signer::{Keeper, RememberingSigner},
 };
-use oasis_primitives::signature::{ChainContext, MemorySigner, Signer as _, TENDERMINT_CONTEXT};
+use oasis_primitives::signature::{ChainContext, Signer, TENDERMINT_CONTEXT};
 
 use crate::files;
 
 /// A key in memory, and a file that has what was signed before anybody sees the signature.
 pub struct FileKeeper {
     path: PathBuf,
-    key: Arc<MemorySigner>,
+    key: Arc<dyn Signer>,
 }
 
 /// Reads what was signed, or begins a new memory where there is none.
-pub fn open(path: &Path, key: Arc<MemorySigner>) -> Result<RememberingSigner<FileKeeper>, Fatal> {
+pub fn open(path: &Path, key: Arc<dyn Signer>) -> Result<RememberingSigner<FileKeeper>, Fatal> {
     let fail = |e: &dyn std::fmt::Display| {
         Fatal::new(format_args!("{}: {e}; without the memory of what was signed this validator could sign twice", path.display()))
     };
@@ -58,6 +58,7 @@ mod tests {
         ports::{SignError, Signer as _},
         proto::Vote,
     };
+    use oasis_primitives::signature::MemorySigner;
 
     use super::*;
 

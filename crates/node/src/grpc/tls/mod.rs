@@ -10,7 +10,7 @@ mod verify;
 
 use std::time::Duration;
 
-pub use certificate::CertificateError;
+pub use certificate::{CertificateError, certificate_key};
 pub use server::{Clients, ServerKey, serve_tls};
 
 /// What is spoken within.
