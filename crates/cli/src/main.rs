@@ -18,7 +18,9 @@ mod replay;
 mod reset;
 mod run;
 mod signer;
+mod snapshot;
 mod stake;
+mod storage;
 
 use std::{path::Path, process::ExitCode};
 
@@ -83,6 +85,13 @@ enum Command {
         #[command(subcommand)]
         command: signer::SignerCommand,
     },
+    /// A synced node's state in a file, and nodes that begin with it.
+    Snapshot {
+        #[command(flatten)]
+        common: CommonFlags,
+        #[command(subcommand)]
+        command: snapshot::SnapshotCommand,
+    },
     /// Removes a node's state and keeps its keys (unsafe).
     UnsafeReset {
         #[command(flatten)]
@@ -107,6 +116,12 @@ enum Command {
     /// Genesis documents.
     #[command(subcommand)]
     Genesis(GenesisCommand),
+    /// Databases of ParaTimes (not served yet).
+    #[command(subcommand)]
+    Storage(storage::StorageCommand),
+    /// Intel's attestation service (not served yet).
+    #[command(subcommand)]
+    Ias(storage::IasCommand),
     /// A whole network on this machine: validators on loopback, a wallet, load.
     Localnet(localnet::LocalnetArguments),
     /// Tools for developers and operators.
@@ -174,6 +189,9 @@ fn main() -> ExitCode {
         Some(Command::Identity { common, command }) => identity::run(&command, &common),
         Some(Command::Keymanager { common, command }) => keymanager::run(&command, &common),
         Some(Command::Signer { common, command }) => signer::run(&command, &common),
+        Some(Command::Snapshot { common, command }) => snapshot::run(&command, &common),
+        Some(Command::Storage(command)) => storage::run(&command),
+        Some(Command::Ias(command)) => storage::run_ias(&command),
         Some(Command::UnsafeReset { common, arguments }) => reset::run(&arguments, &common),
         Some(Command::Genesis(GenesisCommand::Dump(args))) => genesis::dump(&args),
         Some(Command::Consensus { common, command }) => consensus::run(&command, &common),

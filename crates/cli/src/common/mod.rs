@@ -93,7 +93,7 @@ impl CommonFlags {
 /// Source: go/oasis-node/cmd/common/grpc/grpc.go, `ClientFlags`.
 #[derive(Clone, Debug, Args)]
 pub struct NodeFlags {
-    /// Address of the node, unix:PATH.
+    /// Address of the node, unix:PATH or HOST:PORT.
     #[arg(id = "node.address", short = 'a', long = "address", global = true, default_value_t = format!("unix:{SOCKET_FILE}"))]
     pub address: String,
     /// Wait until the node answers, and with `control shutdown` until it has stopped.
