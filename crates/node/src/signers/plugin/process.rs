@@ -4,11 +4,15 @@
 
 use std::{
     env, fs,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read, Write},
     os::unix::{fs::DirBuilderExt, net::UnixStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::mpsc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -68,19 +72,41 @@ impl Process {
         fs::DirBuilder::new().mode(0o700).create(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
         let mut command = Command::new(path);
         command.env(COOKIE, name).env("PLUGIN_PROTOCOL_VERSIONS", VERSION).env("PLUGIN_MIN_PORT", "0").env("PLUGIN_MAX_PORT", "0");
-        command.env("TMPDIR", &dir).env_remove("PLUGIN_CLIENT_CERT").stdout(Stdio::piped());
+        command.env("TMPDIR", &dir).env_remove("PLUGIN_CLIENT_CERT");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().map_err(|e| {
             let _ = fs::remove_dir(&dir);
             format!("failed to connect to plugin: {e}")
         })?;
         let mut process = Self { child, dir };
+        let started = process.show_errors()?;
         let line = process.first_line()?;
+        started.store(true, Ordering::Relaxed);
         let place = socket(&line)?;
         if !place.starts_with(&process.dir) {
             return Err(format!("expected a socket in {}, found {}", process.dir.display(), place.display()));
         }
         let connection = UnixStream::connect(&place).map_err(|e| format!("{}: {e}", place.display()))?;
         Ok((process, connection))
+    }
+
+    /// Passes on what a plugin complains of until it has started; the original drops all of it.
+    fn show_errors(&mut self) -> Result<Arc<AtomicBool>, String> {
+        let errors = self.child.stderr.take().ok_or("it has no output for errors")?;
+        let started = Arc::new(AtomicBool::new(false));
+        let quiet = Arc::clone(&started);
+        let read = move || {
+            let mut errors = BufReader::new(errors);
+            let mut bytes = Vec::new();
+            while (&mut errors).take(LINE).read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0) {
+                if !quiet.load(Ordering::Relaxed) {
+                    let _ = io::stderr().write_all(&bytes);
+                }
+                bytes.clear();
+            }
+        };
+        thread::Builder::new().name("plugin-errors".to_owned()).spawn(read).map_err(|e| e.to_string())?;
+        Ok(started)
     }
 
     fn first_line(&mut self) -> Result<String, String> {

@@ -130,7 +130,7 @@ impl RemoteSigner {
     }
 
     /// Source: go/common/crypto/signature/signers/remote/grpc.go, `wrapper.PublicKeys`.
-    fn public_keys(&self) -> Vec<u8> {
+    pub(super) fn public_keys(&self) -> Vec<u8> {
         let all = self.keys.iter().map(|(role, key)| RoleKey { role: i64::from(role.number()), public_key: key.public_key() });
         let all: Vec<RoleKey> = all.collect();
         cbor::to_vec(&if all.is_empty() { NilVec::default() } else { NilVec::from(all) })

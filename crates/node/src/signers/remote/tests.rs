@@ -60,3 +60,29 @@ async fn what_can_not_be_signed_is_refused_in_the_original_s_words() {
     }
     assert!(signer().call("oasis-core.Other", SIGN, Vec::new()).is_none());
 }
+
+#[test]
+fn messages_are_those_of_the_original_to_the_byte() {
+    // Recorded from the original: `cbor.Marshal` of its `SignRequest` and `[]PublicKey`.
+    let keys = "82a264726f6c65016a7075626c69635f6b65795820010000000000000000000000000000000000000000000000000000000000000\
+        0a264726f6c65036a7075626c69635f6b6579582002000000000000000000000000000000000000000000000000000000000000\
+        00";
+    let requests = [
+        (
+            SignRequest { role: 4, context: "oasis-core/test".into(), message: vec![1, 2].into() },
+            "a364726f6c650467636f6e746578746f6f617369732d636f72652f74657374676d657373616765420102",
+        ),
+        (SignRequest { role: 2, context: "c".into(), message: NilVec::default() }, "a364726f6c650267636f6e746578746163676d657373616765f6"),
+    ];
+    for (request, expected) in requests {
+        assert_eq!(hex::encode(cbor::to_vec(&request)), expected);
+        assert_eq!(cbor::from_slice::<SignRequest>(&hex::decode(expected).unwrap()).unwrap(), request);
+    }
+    let key = |role, first| {
+        let mut key = [0; 32];
+        key[0] = first;
+        RoleKey { role, public_key: PublicKey(key) }
+    };
+    assert_eq!(hex::encode(cbor::to_vec(&NilVec::from(vec![key(1, 1), key(3, 2)]))), keys.replace(' ', ""));
+    assert_eq!(RemoteSigner::new(BTreeMap::new()).public_keys(), [0xf6]);
+}
