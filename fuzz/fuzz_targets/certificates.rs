@@ -21,7 +21,7 @@ struct Known {
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     let key = TlsKey::from_seed(&[1; 32]);
-    let der = key.certificate().unwrap().der().to_vec();
+    let der = key.certificate(TLS_COMMON_NAME).unwrap().der().to_vec();
     let pkcs8 = key.pkcs8();
     let signing = ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8.as_slice())).unwrap();
     let signer = signing.choose_scheme(&[SignatureScheme::ED25519]).unwrap();
@@ -52,13 +52,13 @@ fn sign(der: &mut Vec<u8>) -> Option<()> {
 
 fn check(der: &[u8]) {
     let key = KNOWN.key.public_key();
-    if let Ok(found) = check_certificate(&[der], &[key], KNOWN.now) {
+    if let Ok(found) = check_certificate(&[der], &[key], TLS_COMMON_NAME, KNOWN.now) {
         assert_eq!(found, key);
         assert!(der.windows(32).any(|part| part == key.0), "a certificate without the key");
         // By that key alone, and not for ever.
-        assert!(check_certificate(&[der], &[TlsKey::from_seed(&[2; 32]).public_key()], KNOWN.now).is_err());
-        assert!(check_certificate(&[der], &[], KNOWN.now).is_err());
-        assert!(check_certificate(&[der, der], &[key], KNOWN.now).is_err());
+        assert!(check_certificate(&[der], &[TlsKey::from_seed(&[2; 32]).public_key()], TLS_COMMON_NAME, KNOWN.now).is_err());
+        assert!(check_certificate(&[der], &[], TLS_COMMON_NAME, KNOWN.now).is_err());
+        assert!(check_certificate(&[der, der], &[key], TLS_COMMON_NAME, KNOWN.now).is_err());
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a node reads of its owner's: configuration, what a validator signed last, keys.
+//! What a node reads of its owner's: configuration, what a validator signed last, keys, snapshots, what a signer's plugin answers.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -8,6 +8,8 @@ use oasis_consensus_engine::{
 };
 use oasis_node_service::{
     config::{Config, Settings},
+    service::snapshot,
+    signers::gob,
     tls::TlsKey,
 };
 use oasis_primitives::signature::{MemorySigner, PublicKey, Signature, Signer};
@@ -55,6 +57,16 @@ fuzz_target!(|bytes: &[u8]| {
         (b'k', Ok(text)) => keys(text),
         (b'v', _) => {
             let _ = Vote::decode(bytes).map(|vote| SignState::new([1; 32]).vote("chain", &vote).is_ok());
+        }
+        (b'm', _) => {
+            if let Ok(manifest) = snapshot::read_manifest(bytes) {
+                let _ = (manifest.bytes(), manifest.claimed_hash());
+            }
+        }
+        (b'g', _) => {
+            if let Ok(answer) = gob::read_answer(&mut &*bytes) {
+                let _ = (answer.number().is_ok(), answer.bytes().is_ok());
+            }
         }
         _ => {}
     }

@@ -2,40 +2,14 @@
 //!
 //! Source: go/oasis-node/cmd/control/control.go.
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use clap::{Args, Subcommand};
+use anyhow::Result;
+use clap::Subcommand;
 use oasis_consensus_types::upgrade::Descriptor;
-use oasis_node_service::{
-    api::status::Status,
-    grpc::{Client, ClientError, SOCKET_FILE},
-};
-use oasis_primitives::{
-    cbor::{self, Encode},
-    json::{self, ToJson},
-};
+use oasis_node_service::api::status::Status;
 
-/// The service of these commands.
-const SERVICE: &str = "oasis-core.NodeController";
-
-/// The message of calls that say nothing.
-const NOTHING: cbor::Value = cbor::Value::Null;
-
-/// Which node.
-#[derive(Debug, Args)]
-pub struct NodeAddress {
-    /// Address of the node, unix:PATH.
-    #[arg(short, long, global = true, default_value_t = format!("unix:{SOCKET_FILE}"))]
-    address: String,
-    /// Wait: until the node answers, and with `shutdown` until it has stopped.
-    #[arg(short, long, global = true)]
-    wait: bool,
-}
+use crate::common::{NOTHING, Node, NodeFlags, print, print_json, read_json};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -61,63 +35,21 @@ pub enum ControlCommand {
 }
 
 /// Runs a command.
-pub fn run(command: &ControlCommand, address: &NodeAddress) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let client = connect(address).await?;
-        match command {
-            ControlCommand::Status => {
-                let status: Status = call(&client, "GetStatus", &NOTHING).await?;
-                print(&json::to_text_pretty(&status.to_json()))?;
+pub fn run(command: &ControlCommand, flags: &NodeFlags) -> Result<()> {
+    let node = Node::connect(flags)?;
+    match command {
+        ControlCommand::Status => print_json(&node.call::<_, Status>("NodeController/GetStatus", &NOTHING)?),
+        ControlCommand::IsSynced => {
+            let synced: bool = node.call("NodeController/IsSynced", &NOTHING)?;
+            print(if synced { "node completed initial syncing" } else { "node has not completed initial syncing" })?;
+            if !synced {
+                std::process::exit(1);
             }
-            ControlCommand::IsSynced => {
-                let synced: bool = call(&client, "IsSynced", &NOTHING).await?;
-                print(&format!("node has {}completed initial syncing", if synced { "" } else { "not " }))?;
-                if !synced {
-                    std::process::exit(1);
-                }
-            }
-            ControlCommand::WaitSync => tell(&client, "WaitSync", &NOTHING).await?,
-            ControlCommand::Shutdown => tell(&client, "RequestShutdown", &address.wait).await?,
-            ControlCommand::UpgradeBinary { descriptor } => tell(&client, "UpgradeBinary", &read_descriptor(descriptor)?).await?,
-            ControlCommand::CancelUpgrade { descriptor } => tell(&client, "CancelUpgrade", &read_descriptor(descriptor)?).await?,
+            Ok(())
         }
-        Ok(())
-    })
-}
-
-/// Prints a text; whoever reads it may stop reading.
-fn print(text: &str) -> Result<()> {
-    match writeln!(io::stdout(), "{text}") {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e.into()),
-        _ => Ok(()),
+        ControlCommand::WaitSync => node.tell("NodeController/WaitSync", &NOTHING),
+        ControlCommand::Shutdown => node.tell("NodeController/RequestShutdown", &flags.wait),
+        ControlCommand::UpgradeBinary { descriptor } => node.tell("NodeController/UpgradeBinary", &read_json::<Descriptor>(descriptor)?),
+        ControlCommand::CancelUpgrade { descriptor } => node.tell("NodeController/CancelUpgrade", &read_json::<Descriptor>(descriptor)?),
     }
-}
-
-async fn connect(address: &NodeAddress) -> Result<Client> {
-    loop {
-        match Client::connect(&address.address).await {
-            Ok(client) => return Ok(client),
-            Err(ClientError::Unreachable { .. }) if address.wait => {
-                tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-            }
-            Err(e) => return Err(e.into()),
-        }
-    }
-}
-
-async fn call<Q: Encode + ?Sized, A: cbor::Decode>(client: &Client, method: &str, request: &Q) -> Result<A> {
-    Ok(client.call(&format!("{SERVICE}/{method}"), request).await?)
-}
-
-/// A call whose answer says nothing.
-async fn tell<Q: Encode + ?Sized>(client: &Client, method: &str, request: &Q) -> Result<()> {
-    client.call_bytes(&format!("{SERVICE}/{method}"), cbor::to_vec(request)).await?;
-    Ok(())
-}
-
-fn read_descriptor(path: &PathBuf) -> Result<Descriptor> {
-    let text = fs::read(path).with_context(|| path.display().to_string())?;
-    let value = json::parse(&text).with_context(|| path.display().to_string())?;
-    json::read(&value).with_context(|| path.display().to_string())
 }

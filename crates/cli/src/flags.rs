@@ -9,7 +9,7 @@ const CONFIG: &str = "config";
 /// Adds the flags of a node.
 pub fn add(command: Command) -> Command {
     let file = Arg::new(CONFIG).long(CONFIG).value_name("FILE").help("configuration file, in YAML").help_heading("Node");
-    KEYS.iter().fold(command.arg(file), |command, key| command.arg(flag(key)))
+    KEYS.iter().fold(switches(command).arg(file), |command, key| command.arg(flag(key)))
 }
 
 fn flag(key: &'static Key) -> Arg {
@@ -31,6 +31,29 @@ fn flag(key: &'static Key) -> Arg {
         Kind::Duration => arg.value_name("DURATION"),
         Kind::List => arg.value_name("LIST"),
         Kind::Text | Kind::Map | Kind::Levels => arg.value_name("VALUE"),
+    }
+}
+
+/// Lets every switch take a value after `=`, as in the original: `--verbose`, `--verbose=false`.
+///
+/// Source: pflag's `BoolVarP`.
+pub fn switches(command: Command) -> Command {
+    let switch = |arg: Arg| match arg.get_action() {
+        ArgAction::SetTrue => {
+            let arg = if arg.get_default_values().is_empty() { arg.default_value("false") } else { arg };
+            arg.action(ArgAction::Set).num_args(0..=1).require_equals(true).default_missing_value("true").value_parser(parse_bool)
+        }
+        _ => arg,
+    };
+    command.mut_args(switch).mut_subcommands(switches)
+}
+
+/// Source: Go's `strconv`, `ParseBool`.
+fn parse_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("expected true or false".to_owned()),
     }
 }
 

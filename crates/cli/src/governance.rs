@@ -5,14 +5,14 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::{ArgAction, Args, Subcommand};
+use clap::{Args, Subcommand};
 use oasis_consensus_types::{
     governance::{self, CancelUpgradeProposal, Proposal, ProposalContent, ProposalQuery, ProposalVote, UpgradeProposal, Vote, VoteEntry},
     upgrade::Descriptor,
 };
 use oasis_primitives::json::{self, ToJson};
 
-use crate::common::{CommonFlags, LATEST, Node, NodeFlags, parse, print, print_json, read_json, switch, tx::TxFlags};
+use crate::common::{CommonFlags, LATEST, Node, NodeFlags, parse, print, print_json, read_json, tx::TxFlags};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -66,7 +66,7 @@ pub enum GovernanceCommand {
     #[command(name = "list_proposals")]
     ListProposals {
         /// Closed ones too.
-        #[arg(id = "include_closed", long = "include_closed", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+        #[arg(id = "include_closed", long = "include_closed")]
         include_closed: bool,
         #[command(flatten)]
         node: NodeFlags,

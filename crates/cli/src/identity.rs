@@ -8,15 +8,12 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 use oasis_consensus_engine::address_of;
 use oasis_node_service::{
-    files::{make_private_directory, read_secret, replace},
-    identity::{Identity, entropy},
+    files::{make_private_directory, read_secret},
+    identity::Identity,
     tls::TlsKey,
 };
 use oasis_primitives::{
-    identity::{
-        KEY_FILE_MODE, SENTRY_CLIENT_KEY_FILE, SignerRole, TLS_CERTIFICATE_FILE, TLS_EPHEMERAL_KEY_FILE, TLS_EPHEMERAL_NEXT_KEY_FILE,
-        TLS_KEY_FILE,
-    },
+    identity::{SENTRY_CLIENT_KEY_FILE, SignerRole, TLS_EPHEMERAL_KEY_FILE, TLS_KEY_FILE},
     signature::PublicKey,
 };
 
@@ -24,8 +21,6 @@ use crate::common::{CommonFlags, VerboseFlag, print};
 
 /// Bytes of an address that make its fingerprint. Source: tendermint `libs/bytes`, `Fingerprint`.
 const FINGERPRINT: usize = 6;
-/// Permissions of files that hold nothing secret.
-const PUBLIC_FILE_MODE: u32 = 0o644;
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -65,26 +60,11 @@ pub fn run(command: &IdentityCommand, common: &CommonFlags) -> Result<()> {
     }
 }
 
-/// The key for TLS is one that is kept.
-///
-/// Source: go/oasis-node/cmd/identity/identity.go, `doNodeInit`; go/common/identity/identity.go, `doLoadOrGenerate`.
+/// Source: go/oasis-node/cmd/identity/identity.go, `doNodeInit`.
 fn init(common: &CommonFlags) -> Result<()> {
     let dir = common.required_datadir()?;
     make_private_directory(&dir).with_context(|| dir.display().to_string())?;
-    let (path, certificate) = (dir.join(TLS_KEY_FILE), dir.join(TLS_CERTIFICATE_FILE));
-    if !path.exists() {
-        let mut seed = zeroize::Zeroizing::new([0; 32]);
-        entropy(seed.as_mut());
-        let key = TlsKey::from_seed(&seed);
-        replace(&path, key.to_pem().as_bytes(), KEY_FILE_MODE).with_context(|| path.display().to_string())?;
-        let text = key.certificate().context("TLS certificate")?.pem();
-        replace(&certificate, text.as_bytes(), PUBLIC_FILE_MODE).with_context(|| certificate.display().to_string())?;
-        // A key that is kept takes the place of those that rotate.
-        for name in [TLS_EPHEMERAL_KEY_FILE, TLS_EPHEMERAL_NEXT_KEY_FILE] {
-            let _ = fs::remove_file(dir.join(name));
-        }
-    }
-    Identity::load_or_generate(&dir)?;
+    Identity::load_or_generate_kept(&dir)?;
     print(&format!("Generated identity files in: {}", std::path::absolute(&dir)?.display()))
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use clap::{ArgAction, Args, Subcommand};
+use clap::{Args, Subcommand};
 use oasis_consensus_types::keymanager::{
     EnclavePolicySgx, METHOD_UPDATE_POLICY, POLICY_SIGNATURE_CONTEXT, PolicySgx, SignedPolicySgx, Status,
 };
@@ -22,7 +22,7 @@ use oasis_primitives::{
     signature::{Blacklist, ChainContext, MemorySigner, Signature, SignatureRules, Signer},
 };
 
-use crate::common::{CommonFlags, VerboseFlag, parse, print_json, switch, tx::TxFlags, write_file};
+use crate::common::{CommonFlags, VerboseFlag, parse, print_json, tx::TxFlags, write_file};
 
 const ENCLAVE: &str = "keymanager.policy.enclave.id";
 const REPLICATE: &str = "keymanager.policy.may.replicate";
@@ -60,7 +60,7 @@ pub enum KeymanagerCommand {
     #[command(name = "verify_policy")]
     VerifyPolicy {
         /// Only look at the policy.
-        #[arg(id = "keymanager.policy.ignore.signature", long = "keymanager.policy.ignore.signature", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+        #[arg(id = "keymanager.policy.ignore.signature", long = "keymanager.policy.ignore.signature")]
         ignore: bool,
         #[command(flatten)]
         verbose: VerboseFlag,
@@ -130,10 +130,10 @@ pub struct StatusFlags {
     #[arg(id = "keymanager.status.file", long = "keymanager.status.file", value_name = "FILE", default_value = "km_status.json")]
     file: PathBuf,
     /// The key manager has its master secret.
-    #[arg(id = "keymanager.status.initialized", long = "keymanager.status.initialized", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+    #[arg(id = "keymanager.status.initialized", long = "keymanager.status.initialized")]
     initialized: bool,
     /// The key manager is secure.
-    #[arg(id = "keymanager.status.secure", long = "keymanager.status.secure", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+    #[arg(id = "keymanager.status.secure", long = "keymanager.status.secure")]
     secure: bool,
     /// Checksum of the master secret, in hexadecimal.
     #[arg(id = "keymanager.status.checksum", long = "keymanager.status.checksum", value_name = "CHECKSUM", default_value = "")]

@@ -18,12 +18,18 @@ mod replay;
 mod reset;
 mod run;
 mod signer;
+mod snapshot;
 mod stake;
+mod storage;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use common::CommonFlags;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+use common::{CommonFlags, NodeFlags};
+use oasis_primitives::version::VERSIONS;
+
+/// The name under which this program is only a remote signer, as the original's program of that name.
+const REMOTE_SIGNER: &str = "oasis-remote-signer";
 
 /// A node of an Oasis network. Without a command it runs the node.
 #[derive(Debug, Parser)]
@@ -38,7 +44,7 @@ enum Command {
     /// A running node: its state, and what it is told to do.
     Control {
         #[command(flatten)]
-        address: control::NodeAddress,
+        node: NodeFlags,
         #[command(subcommand)]
         command: control::ControlCommand,
     },
@@ -79,6 +85,13 @@ enum Command {
         #[command(subcommand)]
         command: signer::SignerCommand,
     },
+    /// A synced node's state in a file, and nodes that begin with it.
+    Snapshot {
+        #[command(flatten)]
+        common: CommonFlags,
+        #[command(subcommand)]
+        command: snapshot::SnapshotCommand,
+    },
     /// Removes a node's state and keeps its keys (unsafe).
     UnsafeReset {
         #[command(flatten)]
@@ -103,6 +116,12 @@ enum Command {
     /// Genesis documents.
     #[command(subcommand)]
     Genesis(GenesisCommand),
+    /// Databases of ParaTimes (not served yet).
+    #[command(subcommand)]
+    Storage(storage::StorageCommand),
+    /// Intel's attestation service (not served yet).
+    #[command(subcommand)]
+    Ias(storage::IasCommand),
     /// A whole network on this machine: validators on loopback, a wallet, load.
     Localnet(localnet::LocalnetArguments),
     /// Tools for developers and operators.
@@ -126,24 +145,53 @@ enum DebugCommand {
     Dumpdb(dumpdb::DumpArguments),
 }
 
+/// Source: go/oasis-node/cmd/root.go, `initVersions`.
+fn version() -> String {
+    format!(
+        "Software version: {}\nConsensus:\n  Consensus protocol version: {}\nRuntime:\n  Host protocol version:      {}\n  Committee protocol version: {}\n\
+         Rust toolchain version: {} or newer\n",
+        env!("CARGO_PKG_VERSION"),
+        VERSIONS.consensus_protocol,
+        VERSIONS.runtime_host_protocol,
+        VERSIONS.runtime_committee_protocol,
+        env!("CARGO_PKG_RUST_VERSION"),
+    )
+}
+
+/// What is wrong with the flags, or what they ask to be told. Whoever reads it may stop reading. Wrong flags end with 1, as in the original.
+fn tell(e: &clap::Error) -> ExitCode {
+    let _ = match e.kind() {
+        ErrorKind::DisplayVersion => common::write_out(&version()),
+        _ => e.print().map_err(Into::into),
+    };
+    if e.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
 fn main() -> ExitCode {
+    let called = std::env::args_os().next();
+    if called.is_some_and(|path| Path::new(&path).file_name() == Some(REMOTE_SIGNER.as_ref())) {
+        let parsed = flags::switches(signer::RemoteProgram::command()).try_get_matches();
+        return match parsed.and_then(|matches| signer::RemoteProgram::from_arg_matches(&matches)) {
+            Ok(program) => end(signer::run_program(&program)),
+            Err(e) => tell(&e),
+        };
+    }
     let parsed = flags::add(Arguments::command()).try_get_matches();
     let (matches, arguments) = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches).map(|arguments| (matches, arguments)))
     {
         Ok(parsed) => parsed,
-        Err(e) => {
-            // Whoever reads it may stop reading. Wrong flags end with 1, as in the original.
-            let _ = e.print();
-            return if e.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
-        }
+        Err(e) => return tell(&e),
     };
     let result = match arguments.command {
         None => return run::run(&matches),
-        Some(Command::Control { address, command }) => control::run(&command, &address),
+        Some(Command::Control { node, command }) => control::run(&command, &node),
         Some(Command::Completion(args)) => completion::run(&args, flags::add(Arguments::command())),
         Some(Command::Identity { common, command }) => identity::run(&command, &common),
         Some(Command::Keymanager { common, command }) => keymanager::run(&command, &common),
-        Some(Command::Signer { command, .. }) => signer::run(&command),
+        Some(Command::Signer { common, command }) => signer::run(&command, &common),
+        Some(Command::Snapshot { common, command }) => snapshot::run(&command, &common),
+        Some(Command::Storage(command)) => storage::run(&command),
+        Some(Command::Ias(command)) => storage::run_ias(&command),
         Some(Command::UnsafeReset { common, arguments }) => reset::run(&arguments, &common),
         Some(Command::Genesis(GenesisCommand::Dump(args))) => genesis::dump(&args),
         Some(Command::Consensus { common, command }) => consensus::run(&command, &common),
@@ -155,6 +203,10 @@ fn main() -> ExitCode {
         Some(Command::Debug(DebugCommand::Dumpdb(args))) => dumpdb::dump(&args),
         Some(Command::Debug(DebugCommand::Replay(args))) => return replay::replay(&args),
     };
+    end(result)
+}
+
+fn end(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
@@ -171,5 +223,6 @@ mod tests {
     #[test]
     fn the_commands_are_well_formed() {
         flags::add(Arguments::command()).debug_assert();
+        flags::switches(signer::RemoteProgram::command()).debug_assert();
     }
 }

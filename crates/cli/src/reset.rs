@@ -8,9 +8,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use clap::{ArgAction, Args};
+use clap::Args;
+use oasis_node_service::grpc::SOCKET_FILE;
 
-use crate::common::{CommonFlags, switch};
+use crate::common::CommonFlags;
 
 /// State in a data directory, by its place and how its name begins and ends.
 struct Place {
@@ -36,20 +37,20 @@ const MKVS_DATABASE: Place = Place { dir: RUNTIMES, prefix: "mkvs_storage.", suf
 #[derive(Debug, Args)]
 pub struct ResetArguments {
     /// Only say what would be removed.
-    #[arg(id = "dry_run", short = 'n', long = "dry_run", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+    #[arg(id = "dry_run", short = 'n', long = "dry_run")]
     dry_run: bool,
     /// Keep runtimes' local storage.
-    #[arg(id = "preserve.local_storage", long = "preserve.local_storage", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+    #[arg(id = "preserve.local_storage", long = "preserve.local_storage")]
     preserve_local: bool,
     /// Keep runtimes' databases.
-    #[arg(id = "preserve.mkvs_database", long = "preserve.mkvs_database", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, action = ArgAction::Set, value_parser = switch)]
+    #[arg(id = "preserve.mkvs_database", long = "preserve.mkvs_database", default_value_t = true)]
     preserve_mkvs: bool,
 }
 
 /// Removes a node's state.
 pub fn run(arguments: &ResetArguments, common: &CommonFlags) -> Result<()> {
     let datadir = common.required_datadir()?;
-    let lock = datadir.join("internal.sock");
+    let lock = datadir.join(SOCKET_FILE);
     if std::os::unix::net::UnixStream::connect(&lock).is_ok() {
         bail!(
             "{}: a node is running here; stop it first, for example: oasis-node control shutdown --address unix:{}",

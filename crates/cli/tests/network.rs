@@ -11,20 +11,16 @@ use std::{
 
 use oasis_consensus_engine::proto;
 use oasis_localnet::{Form, Layout, Network};
-use oasis_node_service::grpc::{Client, SOCKET_FILE};
-use oasis_primitives::cbor::Cbor;
+use oasis_node_service::{
+    api::light::LightBlock,
+    grpc::{Client, SOCKET_FILE},
+};
 use prost::Message;
 use serde_json::{Value, json};
 
 const NODES: usize = 4;
 /// How long anything may take, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-#[derive(Clone, Debug, Default, Cbor)]
-struct LightBlock {
-    height: i64,
-    meta: Vec<u8>,
-}
 
 fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_oasis-node"))

@@ -9,16 +9,18 @@ use std::{
 
 use oasis_consensus_engine::address_of;
 use oasis_consensus_types::{
-    entity::Entity,
     genesis::network::{Network, Validator},
     node::Address,
 };
 use oasis_node_service::{
+    entity::{DESCRIPTOR_FILE, descriptor, save_descriptor},
     files::{make_private_directory, replace},
     grpc::SOCKET_FILE,
-    identity::{Identity, entropy},
+    identity::Identity,
+    signers::FileFactory,
 };
 use oasis_primitives::{
+    identity::SignerRole,
     json::{self, Json, ToJson},
     signature::{MemorySigner, Signer},
     time::Timestamp,
@@ -208,26 +210,19 @@ impl Layout {
 
     /// The key in a directory of an account.
     pub fn signer(&self, dir: &Path) -> Result<MemorySigner, LocalnetError> {
-        let path = dir.join("entity.pem");
-        let text = fs::read_to_string(&path).map_err(|e| LocalnetError::at(&path, e))?;
-        MemorySigner::from_pem(&text).map_err(|e| LocalnetError::at(&path, e))
+        FileFactory::new(dir, &[SignerRole::Entity]).load_memory(SignerRole::Entity).map_err(|e| LocalnetError::new(e.to_string()))
     }
 
     /// A new key in a directory of its own.
     fn account(&self, dir: &Path) -> Result<MemorySigner, LocalnetError> {
         make_private_directory(dir).map_err(|e| LocalnetError::at(dir, e))?;
-        let mut seed = [0; 32];
-        entropy(&mut seed);
-        let signer = MemorySigner::from_seed(&seed);
-        self.write(&dir.join("entity.pem"), &signer.to_pem())?;
-        Ok(signer)
+        FileFactory::new(dir, &[SignerRole::Entity]).generate_memory(SignerRole::Entity).map_err(|e| LocalnetError::new(e.to_string()))
     }
 
     /// The public side of an account, as the original's `registry entity init` writes it.
     fn describe(&self, dir: &Path, owner: &MemorySigner, node: Option<&Identity>) -> Result<(), LocalnetError> {
         let nodes = node.iter().map(|identity| identity.node.public_key()).collect();
-        let entity = Entity { v: 2, id: owner.public_key(), nodes };
-        self.write(&dir.join("entity.json"), &json::to_text_pretty(&entity.to_json()))
+        save_descriptor(dir, &descriptor(owner.public_key(), nodes)).map_err(|e| LocalnetError::at(dir, e))
     }
 
     fn write_genesis(&self, entities: &[MemorySigner], identities: &[Identity], wallet: &MemorySigner) -> Result<(), LocalnetError> {
@@ -277,7 +272,7 @@ impl Layout {
                     "debug": { "addr_book_lenient": true, "allow_duplicate_ip": true },
                 },
             },
-            "worker": { "registration": { "entity": self.entity(number).join("entity.json") } },
+            "worker": { "registration": { "entity": self.entity(number).join(DESCRIPTOR_FILE) } },
             "debug": { "dont_blame_oasis": true },
         });
         // JSON is YAML.

@@ -10,16 +10,20 @@ use std::{
 
 use oasis_primitives::{
     identity::{
-        BEACON_SCALAR_FILE, KEY_FILE_MODE, SENTRY_CLIENT_CERTIFICATE_FILE, SENTRY_CLIENT_KEY_FILE, SignerRole, TLS_EPHEMERAL_KEY_FILE,
-        TLS_EPHEMERAL_NEW_KEY_FILE, TLS_EPHEMERAL_NEXT_KEY_FILE, TLS_KEY_FILE,
+        BEACON_SCALAR_FILE, KEY_FILE_MODE, SENTRY_CLIENT_CERTIFICATE_FILE, SENTRY_CLIENT_KEY_FILE, SignerRole, TLS_CERTIFICATE_FILE,
+        TLS_COMMON_NAME, TLS_EPHEMERAL_KEY_FILE, TLS_EPHEMERAL_NEW_KEY_FILE, TLS_EPHEMERAL_NEXT_KEY_FILE, TLS_KEY_FILE,
     },
     pem,
     pvss::Scalar,
-    signature::{MemorySigner, PublicKey, Signer},
+    signature::{PublicKey, Signer},
 };
 use zeroize::Zeroizing;
 
-use crate::{files, tls::TlsKey};
+use crate::{
+    files,
+    signers::{Factory, FileFactory},
+    tls::TlsKey,
+};
 
 /// Type of the PEM block of the beacon's scalar. Source: go/common/crypto/pvss/s11n.go, `scalarPEMType`.
 const SCALAR_PEM: &str = "EC PRIVATE KEY";
@@ -40,11 +44,11 @@ pub struct IdentityError {
 #[derive(Clone)]
 pub struct Identity {
     /// Signs the node's descriptor and transactions.
-    pub node: Arc<MemorySigner>,
+    pub node: Arc<dyn Signer>,
     /// Names the node among its peers.
-    pub p2p: Arc<MemorySigner>,
+    pub p2p: Arc<dyn Signer>,
     /// Signs votes.
-    pub consensus: Arc<MemorySigner>,
+    pub consensus: Arc<dyn Signer>,
     /// Deals and opens shares of the random beacon.
     pub beacon: Scalar,
     /// The current key for TLS.
@@ -62,18 +66,28 @@ pub fn entropy(buffer: &mut [u8]) {
     getrandom::fill(buffer).unwrap_or_else(|e| panic!("no randomness from the operating system: {e}"));
 }
 
-fn seed() -> Zeroizing<[u8; 32]> {
+pub(crate) fn seed() -> Zeroizing<[u8; 32]> {
     let mut seed = Zeroizing::new([0; 32]);
     entropy(seed.as_mut());
     seed
 }
 
 impl Identity {
+    /// The roles of the keys that a node has. Source: go/oasis-node/cmd/node/node.go, `newNode`.
+    pub const ROLES: [SignerRole; 3] = [SignerRole::Node, SignerRole::P2p, SignerRole::Consensus];
+
     /// Reads the keys that are in a data directory and makes those that are not.
     pub fn load_or_generate(datadir: &Path) -> Result<Self, IdentityError> {
-        let node = signer(datadir, SignerRole::Node)?;
-        let p2p = signer(datadir, SignerRole::P2p)?;
-        let consensus = signer(datadir, SignerRole::Consensus)?;
+        Self::with_signers(datadir, &FileFactory::new(datadir, &Self::ROLES))
+    }
+
+    /// The same where a signer has the keys that sign.
+    ///
+    /// Source: go/common/identity/identity.go, `LoadOrGenerate`.
+    pub fn with_signers(datadir: &Path, keys: &dyn Factory) -> Result<Self, IdentityError> {
+        let node = signer(datadir, keys, SignerRole::Node)?;
+        let p2p = signer(datadir, keys, SignerRole::P2p)?;
+        let consensus = signer(datadir, keys, SignerRole::Consensus)?;
         let (tls, next_tls) = match tls_key(&datadir.join(TLS_KEY_FILE))? {
             // A key that is kept never rotates.
             Some(kept) => (kept, None),
@@ -82,17 +96,32 @@ impl Identity {
                 (current, Some(tls_key_or_new(&datadir.join(TLS_EPHEMERAL_NEXT_KEY_FILE))?))
             }
         };
-        let sentry_client = sentry_client(datadir)?;
+        let sentry_client =
+            kept_tls_key(&datadir.join(SENTRY_CLIENT_KEY_FILE), &datadir.join(SENTRY_CLIENT_CERTIFICATE_FILE), TLS_COMMON_NAME)?;
         Ok(Self {
-            node: Arc::new(node),
-            p2p: Arc::new(p2p),
-            consensus: Arc::new(consensus),
+            node,
+            p2p,
+            consensus,
             beacon: beacon(&datadir.join(BEACON_SCALAR_FILE))?,
             tls,
             next_tls,
             sentry_client,
             datadir: datadir.to_owned(),
         })
+    }
+
+    /// The same with a key for TLS that is kept and never rotates.
+    ///
+    /// Source: go/oasis-node/cmd/identity/identity.go, `doNodeInit`; go/common/identity/identity.go, `doLoadOrGenerate`.
+    pub fn load_or_generate_kept(datadir: &Path) -> Result<Self, IdentityError> {
+        if tls_key(&datadir.join(TLS_KEY_FILE))?.is_none() {
+            kept_tls_key(&datadir.join(TLS_KEY_FILE), &datadir.join(TLS_CERTIFICATE_FILE), TLS_COMMON_NAME)?;
+            // A key that is kept takes the place of those that rotate.
+            for name in [TLS_EPHEMERAL_KEY_FILE, TLS_EPHEMERAL_NEXT_KEY_FILE] {
+                let _ = fs::remove_file(datadir.join(name));
+            }
+        }
+        Self::load_or_generate(datadir)
     }
 
     /// The keys that TLS connections may have: the current one, and the one after a rotation.
@@ -138,27 +167,18 @@ fn secret(path: &Path) -> Result<Option<Zeroizing<String>>, IdentityError> {
     }
 }
 
-/// Source: go/common/crypto/signature/signers/file/file_signer.go; go/common/crypto/signature/signature.go, `LoadPEM`.
-fn signer(datadir: &Path, role: SignerRole) -> Result<MemorySigner, IdentityError> {
-    let path = datadir.join(role.private_key_file());
-    let signer = match secret(&path)? {
-        Some(text) => MemorySigner::from_pem(&text).map_err(|e| fail(&path, e))?,
-        None => {
-            let signer = MemorySigner::from_seed(&seed());
-            write(&path, signer.to_pem().as_bytes(), KEY_FILE_MODE)?;
-            signer
-        }
-    };
+/// A key, whose public part is noted in a file beside.
+///
+/// Source: go/common/identity/identity.go, `doLoadOrGenerate`; go/common/crypto/signature/signature.go, `LoadPEM`.
+fn signer(datadir: &Path, keys: &dyn Factory, role: SignerRole) -> Result<Arc<dyn Signer>, IdentityError> {
+    let signer = keys.load_or_generate(role).map_err(|e| fail(datadir, e))?;
     if let Some(name) = role.public_key_file() {
         let path = datadir.join(name);
         match fs::read_to_string(&path) {
             Ok(text) => {
                 let found = PublicKey::from_pem(&text).map_err(|e| fail(&path, e))?;
                 if found != signer.public_key() {
-                    return Err(fail(
-                        &path,
-                        format_args!("expected the key {} of {}, found {found}", signer.public_key(), role.private_key_file()),
-                    ));
+                    return Err(fail(&path, format_args!("expected the signer's {role} key {}, found {found}", signer.public_key())));
                 }
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => write(&path, signer.public_key().to_pem().as_bytes(), PUBLIC_FILE_MODE)?,
@@ -181,15 +201,16 @@ fn tls_key_or_new(path: &Path) -> Result<TlsKey, IdentityError> {
     Ok(key)
 }
 
-fn sentry_client(datadir: &Path) -> Result<TlsKey, IdentityError> {
-    let path = datadir.join(SENTRY_CLIENT_KEY_FILE);
-    if let Some(key) = tls_key(&path)? {
+/// A key for TLS that is kept, with its certificate beside it.
+///
+/// Source: go/common/crypto/tls/cert.go, `LoadOrGenerate`.
+pub(crate) fn kept_tls_key(path: &Path, certificate: &Path, name: &str) -> Result<TlsKey, IdentityError> {
+    if let Some(key) = tls_key(path)? {
         return Ok(key);
     }
-    let key = tls_key_or_new(&path)?;
-    let certificate = datadir.join(SENTRY_CLIENT_CERTIFICATE_FILE);
-    let text = key.certificate().map_err(|e| fail(&certificate, e))?.pem();
-    write(&certificate, text.as_bytes(), PUBLIC_FILE_MODE)?;
+    let key = tls_key_or_new(path)?;
+    let text = key.certificate(name).map_err(|e| fail(certificate, e))?.pem();
+    write(certificate, text.as_bytes(), PUBLIC_FILE_MODE)?;
     Ok(key)
 }
 
@@ -207,6 +228,8 @@ fn beacon(path: &Path) -> Result<Scalar, IdentityError> {
 
 #[cfg(test)]
 mod tests {
+    use oasis_primitives::signature::MemorySigner;
+
     use super::*;
 
     #[test]

@@ -2,10 +2,12 @@
 
 pub mod api;
 pub mod config;
+pub mod entity;
 pub mod files;
 pub mod grpc;
 pub mod identity;
 pub mod logs;
 pub mod service;
+pub mod signers;
 pub mod tls;
 pub mod workers;

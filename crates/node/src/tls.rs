@@ -3,7 +3,6 @@
 //! A certificate says nothing but its key: peers compare the key. Source: go/common/crypto/tls/cert.go.
 
 use oasis_primitives::{
-    identity::TLS_COMMON_NAME,
     pem,
     signature::{MemorySigner, PublicKey, Signer},
 };
@@ -68,15 +67,15 @@ impl TlsKey {
         Zeroizing::new([&PKCS8_PREFIX[..], self.0.seed()].concat())
     }
 
-    /// A fresh certificate, signed by the key itself. Source: go/common/crypto/tls/cert.go, `makeCertificate`.
-    pub fn certificate(&self) -> Result<rcgen::Certificate, TlsError> {
+    /// A fresh certificate with a common name, signed by the key itself. Source: go/common/crypto/tls/cert.go, `makeCertificate`.
+    pub fn certificate(&self, name: &str) -> Result<rcgen::Certificate, TlsError> {
         use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
         let pkcs8 = self.pkcs8();
         let pair = KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8.as_slice().into(), &rcgen::PKCS_ED25519)?;
         let mut params = CertificateParams::default();
-        let mut name = DistinguishedName::new();
-        name.push(DnType::CommonName, TLS_COMMON_NAME);
-        params.distinguished_name = name;
+        let mut names = DistinguishedName::new();
+        names.push(DnType::CommonName, name);
+        params.distinguished_name = names;
         params.serial_number = Some(1u64.into());
         params.is_ca = IsCa::NoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment, KeyUsagePurpose::KeyCertSign];
@@ -90,6 +89,8 @@ impl TlsKey {
 
 #[cfg(test)]
 mod tests {
+    use oasis_primitives::identity::TLS_COMMON_NAME;
+
     use super::*;
 
     #[test]
@@ -103,7 +104,7 @@ mod tests {
     #[test]
     fn the_certificate_holds_the_key() {
         let key = TlsKey::from_seed(&[5; 32]);
-        let der = key.certificate().unwrap().der().to_vec();
+        let der = key.certificate(TLS_COMMON_NAME).unwrap().der().to_vec();
         assert!(der.windows(32).any(|part| part == key.public_key().0));
     }
 }

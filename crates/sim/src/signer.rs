@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use oasis_consensus_engine::{
-    ports::Fatal,
+    ports::{Fatal, SignError},
     proto::Vote,
     sign_state::SignState,
     signer::{Keeper, RememberingSigner},
@@ -51,7 +51,7 @@ pub fn open(key: MemorySigner, disk: Disk, signed: Signed) -> Result<Remembering
 }
 
 impl Keeper for DiskKeeper {
-    fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, Fatal> {
+    fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, SignError> {
         Ok(sign(&self.key, bytes))
     }
 

@@ -3,67 +3,94 @@
 //! Source: go/oasis-node/cmd/common/signer/signer.go, go/common/entity/entity.go.
 
 use std::{
-    fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context, Result, bail};
-use clap::{ArgAction, Args};
-use oasis_consensus_types::entity::{Entity, LATEST_DESCRIPTOR_VERSION};
+use clap::Args;
+use oasis_consensus_types::entity::Entity;
 use oasis_node_service::{
-    files::{read_secret, replace},
-    identity::entropy,
+    entity::{DESCRIPTOR_FILE, descriptor, save_descriptor, test_signer},
+    signers::{self, Factory, PluginSettings, RemoteSettings, SignerError, SignerSettings},
 };
-use oasis_primitives::{
-    identity::{KEY_FILE_MODE, SignerRole},
-    json::{self, ToJson},
-    signature::{MemorySigner, Signer},
-};
+use oasis_primitives::{identity::SignerRole, signature::Signer};
 
-use super::{CommonFlags, read_json, switch, write_file};
-
-/// The descriptor's file. Source: go/common/entity/entity.go, `entityFilename`.
-pub const DESCRIPTOR_FILE: &str = "entity.json";
-/// The test entity's name. Source: go/common/entity/entity.go, `init`.
-const TEST_ENTITY: &str = "ekiden test entity key seed";
+use super::{CommonFlags, read_json};
 
 /// Where the key is.
 ///
 /// Source: go/oasis-node/cmd/common/signer/signer.go, `Flags`, `CLIFlags`.
 #[derive(Clone, Debug, Args)]
 pub struct SignerFlags {
-    /// Signer backend: file.
+    /// Signer backend: file, remote, plugin or composite.
     #[arg(short = 's', id = "signer.backend", long = "signer.backend", value_name = "BACKEND", default_value = "file")]
     backend: String,
     /// Directory with the entity's files; the working directory where none is given.
     #[arg(id = "signer.dir", long = "signer.dir", value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Address of the remote signer.
-    #[arg(id = "signer.remote.address", long = "signer.remote.address", hide = true)]
-    remote_address: Option<String>,
+    #[arg(
+        id = "signer.remote.address",
+        long = "signer.remote.address",
+        default_value = "",
+        hide_default_value = true,
+        hide_short_help = true
+    )]
+    remote_address: String,
     /// Certificate for the remote signer.
-    #[arg(id = "signer.remote.client.certificate", long = "signer.remote.client.certificate", hide = true)]
-    remote_certificate: Option<PathBuf>,
+    #[arg(
+        id = "signer.remote.client.certificate",
+        long = "signer.remote.client.certificate",
+        default_value = "",
+        hide_default_value = true,
+        hide_short_help = true
+    )]
+    remote_certificate: String,
     /// Key for the remote signer.
-    #[arg(id = "signer.remote.client.key", long = "signer.remote.client.key", hide = true)]
-    remote_key: Option<PathBuf>,
+    #[arg(
+        id = "signer.remote.client.key",
+        long = "signer.remote.client.key",
+        default_value = "",
+        hide_default_value = true,
+        hide_short_help = true
+    )]
+    remote_key: String,
     /// Certificate of the remote signer.
-    #[arg(id = "signer.remote.server.certificate", long = "signer.remote.server.certificate", hide = true)]
-    remote_server: Option<PathBuf>,
+    #[arg(
+        id = "signer.remote.server.certificate",
+        long = "signer.remote.server.certificate",
+        default_value = "",
+        hide_default_value = true,
+        hide_short_help = true
+    )]
+    remote_server: String,
     /// Backends of the composite signer.
-    #[arg(id = "signer.composite.backends", long = "signer.composite.backends", hide = true)]
-    composite: Option<String>,
+    #[arg(
+        id = "signer.composite.backends",
+        long = "signer.composite.backends",
+        default_value = "",
+        hide_default_value = true,
+        hide_short_help = true
+    )]
+    composite: String,
     /// Name of the plugin.
-    #[arg(id = "signer.plugin.name", long = "signer.plugin.name", hide = true)]
-    plugin_name: Option<String>,
+    #[arg(id = "signer.plugin.name", long = "signer.plugin.name", default_value = "", hide_default_value = true, hide_short_help = true)]
+    plugin_name: String,
     /// Program of the plugin.
-    #[arg(id = "signer.plugin.path", long = "signer.plugin.path", hide = true)]
-    plugin_path: Option<PathBuf>,
+    #[arg(id = "signer.plugin.path", long = "signer.plugin.path", default_value = "", hide_default_value = true, hide_short_help = true)]
+    plugin_path: String,
     /// Configuration of the plugin.
-    #[arg(id = "signer.plugin.config", long = "signer.plugin.config", hide = true)]
-    plugin_config: Option<String>,
+    #[arg(
+        id = "signer.plugin.config",
+        long = "signer.plugin.config",
+        default_value = "",
+        hide_default_value = true,
+        hide_short_help = true
+    )]
+    plugin_config: String,
     /// Sign as the test entity, whose key everybody knows.
-    #[arg(id = "debug.test_entity", long = "debug.test_entity", hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+    #[arg(id = "debug.test_entity", long = "debug.test_entity", hide = true)]
     test_entity: bool,
 }
 
@@ -73,16 +100,36 @@ impl SignerFlags {
         self.dir.clone().unwrap_or_else(|| PathBuf::from("."))
     }
 
-    /// Fails where the key is not in a file.
-    pub fn require_file(&self) -> Result<()> {
-        match self.backend.to_lowercase().as_str() {
-            "file" => Ok(()),
-            other @ ("remote" | "plugin" | "composite" | "memory") => bail!(
-                "--signer.backend {other}: not served yet; use --signer.backend file with the key in --signer.dir, or \
-                 --transaction.unsigned and sign elsewhere"
-            ),
-            other => bail!("--signer.backend: unsupported signer backend: {other}; for example: --signer.backend file"),
+    /// What the flags say.
+    pub fn settings(&self, common: &CommonFlags) -> SignerSettings {
+        SignerSettings {
+            backend: self.backend.clone(),
+            composite: self.composite.clone(),
+            remote: RemoteSettings {
+                address: self.remote_address.clone(),
+                client_certificate: self.remote_certificate.clone().into(),
+                client_key: self.remote_key.clone().into(),
+                server_certificate: self.remote_server.clone().into(),
+            },
+            plugin: PluginSettings {
+                name: self.plugin_name.clone(),
+                path: self.plugin_path.clone().into(),
+                config: self.plugin_config.clone(),
+            },
+            allow_memory: common.debug,
         }
+    }
+
+    /// Opens the keys of some roles; those in files are in a directory.
+    pub fn open(&self, common: &CommonFlags, dir: &Path, roles: &[SignerRole]) -> Result<Arc<dyn Factory>> {
+        Ok(signers::open(&self.settings(common), dir, roles)?)
+    }
+
+    /// Whether somebody may have to confirm each signature on a device.
+    ///
+    /// Source: go/oasis-node/cmd/common/consensus/consensus.go, `SignAndSaveTx`.
+    pub fn is_plugin(&self) -> bool {
+        self.backend == signers::PLUGIN
     }
 
     fn is_test_entity(&self, common: &CommonFlags) -> Result<bool> {
@@ -95,12 +142,12 @@ impl SignerFlags {
     /// The entity and its key.
     ///
     /// Source: go/oasis-node/cmd/common/common.go, `LoadEntitySigner`; go/common/entity/entity.go, `Load`.
-    pub fn load(&self, common: &CommonFlags) -> Result<(Entity, MemorySigner)> {
+    pub fn load(&self, common: &CommonFlags) -> Result<(Entity, Arc<dyn Signer>)> {
         if self.is_test_entity(common)? {
-            let signer = MemorySigner::for_test(TEST_ENTITY);
-            return Ok((Entity { v: LATEST_DESCRIPTOR_VERSION, id: signer.public_key(), nodes: Vec::new() }, signer));
+            let signer = test_signer();
+            return Ok((descriptor(signer.public_key(), Vec::new()), Arc::new(signer)));
         }
-        let signer = self.load_key()?;
+        let signer = self.load_key(common)?;
         let path = self.dir().join(DESCRIPTOR_FILE);
         let entity: Entity = read_json(&path).context("entity descriptor")?;
         if entity.id != signer.public_key() {
@@ -110,52 +157,45 @@ impl SignerFlags {
     }
 
     /// The key alone.
-    pub fn load_key(&self) -> Result<MemorySigner> {
-        self.require_file()?;
-        let path = self.key_path();
-        let text = read_secret(&path).with_context(|| {
-            format!("entity's key: {}; say where it is with --signer.dir, for example: --signer.dir /localhost/entity", path.display())
-        })?;
-        MemorySigner::from_pem(&text).with_context(|| path.display().to_string())
-    }
-
-    fn key_path(&self) -> PathBuf {
-        self.dir().join(SignerRole::Entity.private_key_file())
+    pub fn load_key(&self, common: &CommonFlags) -> Result<Arc<dyn Signer>> {
+        load_key(&*self.open(common, &self.dir(), &[SignerRole::Entity])?)
     }
 
     /// Makes an entity with a new key, or with the one that is there.
     ///
-    /// Source: go/oasis-node/cmd/registry/entity/entity.go, `loadOrGenerateEntity`.
-    pub fn create(&self, common: &CommonFlags, reuse: bool, force: bool) -> Result<(Entity, MemorySigner)> {
+    /// Source: go/oasis-node/cmd/registry/entity/entity.go, `doInit`, `loadOrGenerateEntity`.
+    pub fn create(&self, common: &CommonFlags, reuse: bool, force: bool) -> Result<(Entity, Arc<dyn Signer>)> {
         if self.is_test_entity(common)? {
             return self.load(common);
         }
-        self.require_file()?;
-        if self.load(common).is_ok() && !force {
+        // Other signers may be a device that only one process has at a time: they are opened once.
+        let in_file = self.backend.to_lowercase() == signers::FILE;
+        if in_file && !force && self.load(common).is_ok() {
             bail!("{}: existing entity exists, specify --force to overwrite", self.dir().join(DESCRIPTOR_FILE).display());
         }
-        let signer = if reuse { self.load_key()? } else { self.generate_key()? };
-        let entity = Entity { v: LATEST_DESCRIPTOR_VERSION, id: signer.public_key(), nodes: Vec::new() };
-        save_descriptor(&self.dir(), &entity)?;
+        let keys = self.open(common, &self.dir(), &[SignerRole::Entity])?;
+        let signer = match reuse {
+            true => load_key(&*keys)?,
+            false => keys
+                .generate(SignerRole::Entity)
+                .context("no new key was made; with --entity.reuse_signer the entity gets the key that is there, --signer.dir names another directory")?,
+        };
+        let entity = descriptor(signer.public_key(), Vec::new());
+        self.save(&entity)?;
         Ok((entity, signer))
     }
 
-    fn generate_key(&self) -> Result<MemorySigner> {
-        let path = self.key_path();
-        let mut seed = zeroize::Zeroizing::new([0; 32]);
-        entropy(seed.as_mut());
-        let signer = MemorySigner::from_seed(&seed);
-        match fs::metadata(self.dir()) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                bail!("{}: no such directory; for example: --signer.dir .", self.dir().display())
-            }
-            _ => replace(&path, signer.to_pem().as_bytes(), KEY_FILE_MODE).with_context(|| path.display().to_string())?,
-        }
-        Ok(signer)
+    /// Writes an entity's descriptor into the directory with the entity's files.
+    pub fn save(&self, entity: &Entity) -> Result<()> {
+        save_descriptor(&self.dir(), entity).with_context(|| self.dir().display().to_string())
     }
 }
 
-/// Writes an entity's descriptor. Source: go/common/entity/entity.go, `Save`.
-pub fn save_descriptor(dir: &Path, entity: &Entity) -> Result<()> {
-    write_file(&dir.join(DESCRIPTOR_FILE), json::to_text_pretty(&entity.to_json()).as_bytes())
+fn load_key(keys: &dyn Factory) -> Result<Arc<dyn Signer>> {
+    keys.load(SignerRole::Entity).map_err(|e| match e {
+        SignerError::Missing { .. } => {
+            anyhow::anyhow!("entity's key: {e}; say where it is with --signer.dir, for example: --signer.dir /localhost/entity")
+        }
+        e => e.into(),
+    })
 }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use clap::{ArgAction, Args};
+use clap::Args;
 use oasis_consensus_app::genesis::{CheckOptions, check_json};
 use oasis_consensus_types::{genesis::Document, pretty::Network};
 use oasis_node_service::grpc::{Client, ClientError, SOCKET_FILE};
@@ -42,10 +42,10 @@ pub struct CommonFlags {
     #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
     pub config: Option<PathBuf>,
     /// Allow settings that only test networks may have.
-    #[arg(id = "debug.dont_blame_oasis", long = "debug.dont_blame_oasis", global = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch, hide = true)]
+    #[arg(id = "debug.dont_blame_oasis", long = "debug.dont_blame_oasis", global = true, hide = true)]
     pub debug: bool,
     /// Allow keys whose private part everybody knows.
-    #[arg(id = "debug.allow_test_keys", long = "debug.allow_test_keys", global = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch, hide = true)]
+    #[arg(id = "debug.allow_test_keys", long = "debug.allow_test_keys", global = true, hide = true)]
     pub allow_test_keys: bool,
     /// Accepted; commands write no log.
     #[arg(id = "log.level", long = "log.level", global = true, hide = true)]
@@ -88,27 +88,16 @@ impl CommonFlags {
     }
 }
 
-/// Reads a switch's value as Go does.
-///
-/// Source: Go's `strconv`, `ParseBool`.
-pub fn switch(text: &str) -> Result<bool, String> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err("expected true or false".to_owned()),
-    }
-}
-
 /// Which node.
 ///
 /// Source: go/oasis-node/cmd/common/grpc/grpc.go, `ClientFlags`.
 #[derive(Clone, Debug, Args)]
 pub struct NodeFlags {
-    /// Address of the node, unix:PATH.
-    #[arg(id = "node.address", short = 'a', long = "address", default_value_t = format!("unix:{SOCKET_FILE}"))]
+    /// Address of the node, unix:PATH or HOST:PORT.
+    #[arg(id = "node.address", short = 'a', long = "address", global = true, default_value_t = format!("unix:{SOCKET_FILE}"))]
     pub address: String,
-    /// Wait until the node answers.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+    /// Wait until the node answers, and with `control shutdown` until it has stopped.
+    #[arg(short, long, global = true)]
     pub wait: bool,
 }
 
@@ -116,7 +105,7 @@ pub struct NodeFlags {
 #[derive(Clone, Copy, Debug, Args)]
 pub struct VerboseFlag {
     /// Say more.
-    #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+    #[arg(short, long)]
     pub verbose: bool,
 }
 

@@ -2,10 +2,14 @@
 //!
 //! Source: go/oasis-node/cmd/common/consensus/consensus.go.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, Result, bail};
-use clap::{ArgAction, Args};
+use clap::Args;
 use oasis_consensus_types::{
     genesis::Document,
     pretty,
@@ -15,11 +19,11 @@ use oasis_primitives::{
     cbor::{self, Encode},
     json::{self, ToJson},
     quantity::Quantity,
-    signature::MemorySigner,
+    signature::Signer,
 };
 
 use super::{
-    CommonFlags, GenesisFlag, NOTHING, Node, NodeFlags, confirm, entity::SignerFlags, network, parse, print, switch, write_file, write_out,
+    CommonFlags, GenesisFlag, NOTHING, Node, NodeFlags, confirm, entity::SignerFlags, network, parse, print, write_file, write_out,
 };
 
 /// Which file the transaction is in.
@@ -55,10 +59,10 @@ pub struct TxFlags {
     #[arg(id = "transaction.fee.gas", long = "transaction.fee.gas", value_name = "GAS", default_value_t = 0)]
     fee_gas: u64,
     /// Write the transaction without a signature, in CBOR.
-    #[arg(id = "transaction.unsigned", long = "transaction.unsigned", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+    #[arg(id = "transaction.unsigned", long = "transaction.unsigned")]
     unsigned: bool,
     /// Sign without a question.
-    #[arg(short = 'y', id = "assume_yes", long = "assume_yes", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+    #[arg(short = 'y', id = "assume_yes", long = "assume_yes")]
     assume_yes: bool,
     #[command(flatten)]
     genesis: GenesisFlag,
@@ -126,7 +130,7 @@ impl Maker<'_> {
     /// Shows the transaction, asks, signs it and writes it.
     ///
     /// Source: go/oasis-node/cmd/common/consensus/consensus.go, `SignAndSaveTx`.
-    pub fn finish(self, tx: &Transaction, signer: Option<MemorySigner>) -> Result<()> {
+    pub fn finish(self, tx: &Transaction, signer: Option<Arc<dyn Signer>>) -> Result<()> {
         let path = self.flags.file.path()?;
         if self.flags.unsigned {
             return write_file(path, &cbor::to_vec(tx));
@@ -140,7 +144,10 @@ impl Maker<'_> {
         if !self.flags.assume_yes && !confirm("\nAre you sure you want to continue? (y)es/(n)o: ")? {
             bail!("nothing was signed");
         }
-        let signed = SignedTransaction::sign(&signer, &self.document.chain_context(), tx).context("failed to sign transaction")?;
+        if self.flags.signer.is_plugin() && std::io::stdin().is_terminal() {
+            print("\nYou may need to review the transaction on your device if you use a hardware-based signer plugin...")?;
+        }
+        let signed = SignedTransaction::sign(&*signer, &self.document.chain_context(), tx).context("failed to sign transaction")?;
         write_file(path, json::to_text_pretty(&signed.0.to_json()).as_bytes())
     }
 }

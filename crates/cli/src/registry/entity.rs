@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use clap::{ArgAction, Subcommand};
+use clap::Subcommand;
 use oasis_consensus_types::{
     entity::{Entity, SignedEntity},
     node::{MultiSignedNode, Node as Descriptor},
@@ -16,17 +16,11 @@ use oasis_consensus_types::{
 };
 use oasis_primitives::{
     json::{self, ToJson},
-    signature::{Blacklist, ChainContext, MemorySigner, PublicKey, SignatureRules, SignedBlob},
+    signature::{Blacklist, ChainContext, PublicKey, SignatureRules, SignedBlob, Signer},
 };
 
 use super::list;
-use crate::common::{
-    CommonFlags, LATEST, Node, NodeFlags, VerboseFlag,
-    entity::{SignerFlags, save_descriptor},
-    parse, read_json, switch,
-    tx::TxFlags,
-    write_file,
-};
+use crate::common::{CommonFlags, LATEST, Node, NodeFlags, VerboseFlag, entity::SignerFlags, parse, read_json, tx::TxFlags, write_file};
 
 /// The registration for a genesis document. Source: go/oasis-node/cmd/registry/entity/entity.go, `entityGenesisFilename`.
 const GENESIS_FILE: &str = "entity_genesis.json";
@@ -37,10 +31,10 @@ pub enum EntityCommand {
     /// Makes an entity.
     Init {
         /// Use the key that is there instead of a new one.
-        #[arg(id = "entity.reuse_signer", long = "entity.reuse_signer", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+        #[arg(id = "entity.reuse_signer", long = "entity.reuse_signer")]
         reuse: bool,
         /// Make it in place of one that is there.
-        #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+        #[arg(long)]
         force: bool,
         #[command(flatten)]
         signer: SignerFlags,
@@ -76,13 +70,13 @@ pub fn run(command: &EntityCommand, common: &CommonFlags) -> Result<()> {
     match command {
         EntityCommand::Init { reuse, force, signer } => {
             let (entity, key) = signer.create(common, *reuse, *force)?;
-            write_genesis(&signer.dir(), &key, &entity)
+            write_genesis(&signer.dir(), &*key, &entity)
         }
         EntityCommand::Update { ids, descriptors, signer } => update(ids, descriptors, signer, common),
         EntityCommand::GenRegister(flags) => {
             let maker = flags.begin(common)?;
             let (entity, key) = flags.signer().load(common)?;
-            let tx = maker.transaction(registry::METHOD_REGISTER_ENTITY, &sign(&key, &entity)?)?;
+            let tx = maker.transaction(registry::METHOD_REGISTER_ENTITY, &sign(&*key, &entity)?)?;
             maker.finish(&tx, Some(key))
         }
         EntityCommand::GenDeregister(flags) => {
@@ -96,13 +90,13 @@ pub fn run(command: &EntityCommand, common: &CommonFlags) -> Result<()> {
     }
 }
 
-fn sign(key: &MemorySigner, entity: &Entity) -> Result<SignedEntity> {
+fn sign(key: &dyn Signer, entity: &Entity) -> Result<SignedEntity> {
     let signed = SignedBlob::sign(key, &registry::REGISTER_ENTITY_SIGNATURE_CONTEXT, &ChainContext::UNSET, entity);
     Ok(SignedEntity(signed.context("failed to sign entity descriptor")?))
 }
 
 /// Source: go/oasis-node/cmd/registry/entity/entity.go, `signAndWriteEntityGenesis`.
-fn write_genesis(dir: &Path, key: &MemorySigner, entity: &Entity) -> Result<()> {
+fn write_genesis(dir: &Path, key: &dyn Signer, entity: &Entity) -> Result<()> {
     write_file(&dir.join(GENESIS_FILE), json::to_text_pretty(&sign(key, entity)?.to_json()).as_bytes())
 }
 
@@ -118,8 +112,8 @@ fn update(ids: &[String], descriptors: &[PathBuf], signer: &SignerFlags, common:
         nodes.insert(read_node(path, &entity).with_context(|| path.display().to_string())?);
     }
     entity.nodes = nodes.into_iter().collect();
-    save_descriptor(&signer.dir(), &entity)?;
-    write_genesis(&signer.dir(), &key, &entity)
+    signer.save(&entity)?;
+    write_genesis(&signer.dir(), &*key, &entity)
 }
 
 fn read_node(path: &Path, entity: &Entity) -> Result<PublicKey> {

@@ -3,7 +3,7 @@
 //! Source: go/oasis-node/cmd/registry/node/node.go.
 
 use anyhow::{Context, Result, bail};
-use clap::{ArgAction, Args, Subcommand};
+use clap::{Args, Subcommand};
 use oasis_consensus_types::{
     node::{
         Address, BeaconInfo, ConsensusAddress, ConsensusInfo, LATEST_DESCRIPTOR_VERSION, MultiSignedNode, Node as Descriptor, P2pInfo,
@@ -20,7 +20,7 @@ use oasis_primitives::{
 };
 
 use super::list;
-use crate::common::{CommonFlags, LATEST, Node, NodeFlags, VerboseFlag, entity::SignerFlags, parse, print, switch, write_file};
+use crate::common::{CommonFlags, LATEST, Node, NodeFlags, VerboseFlag, entity::SignerFlags, parse, print, write_file};
 
 /// The registration for a genesis document. Source: go/oasis-node/cmd/registry/node/node.go, `NodeGenesisFilename`.
 const GENESIS_FILE: &str = "node_genesis.json";
@@ -66,7 +66,7 @@ pub struct InitFlags {
     #[arg(id = "node.role", long = "node.role", value_name = "ROLE", value_delimiter = ',')]
     roles: Vec<String>,
     /// Accepted: nodes sign their registrations themselves.
-    #[arg(id = "node.is_self_signed", long = "node.is_self_signed", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, action = ArgAction::Set, value_parser = switch, hide = true)]
+    #[arg(id = "node.is_self_signed", long = "node.is_self_signed", default_value_t = true, hide = true)]
     self_signed: bool,
     /// Runtimes, in hexadecimal.
     #[arg(id = "node.runtime.id", long = "node.runtime.id", value_name = "ID", value_delimiter = ',')]
@@ -99,7 +99,6 @@ fn init(flags: &InitFlags, common: &CommonFlags) -> Result<()> {
     if roles.has(Roles::VALIDATOR) && flags.consensus.is_empty() {
         bail!("validator nodes require a consensus address; for example: --node.consensus_address 1.2.3.4:26656");
     }
-    flags.signer.require_file()?;
     let dir = common.datadir_or_here()?;
     let mut runtimes = Vec::new();
     for id in &flags.runtimes {
@@ -108,7 +107,8 @@ fn init(flags: &InitFlags, common: &CommonFlags) -> Result<()> {
     }
     let p2p_addresses = flags.p2p.iter().map(|text| parse("node.p2p_address", Some(text), "IP:PORT", "1.2.3.4:30002", Address::from_text));
     let p2p_addresses = p2p_addresses.collect::<Result<Vec<_>>>()?;
-    let identity = Identity::load_or_generate(&dir)?;
+    let keys = flags.signer.open(common, &dir, &Identity::ROLES)?;
+    let identity = Identity::with_signers(&dir, &*keys)?;
     let tls_key = identity.tls.public_key();
     let tls_addresses = flags.tls.iter().map(|text| {
         parse("node.tls_address", Some(text), "[KEY@]IP:PORT", "1.2.3.4:30001", |text| {

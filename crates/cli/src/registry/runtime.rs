@@ -5,11 +5,11 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
-use clap::{ArgAction, Subcommand};
+use clap::Subcommand;
 use oasis_consensus_types::registry::{self, GetRuntimesQuery, Runtime};
 
 use super::list;
-use crate::common::{CommonFlags, LATEST, Node, NodeFlags, VerboseFlag, read_json, switch, tx::TxFlags};
+use crate::common::{CommonFlags, LATEST, Node, NodeFlags, VerboseFlag, read_json, tx::TxFlags};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -26,7 +26,7 @@ pub enum RuntimeCommand {
     /// Lists the registered runtimes.
     List {
         /// Suspended ones too.
-        #[arg(id = "include_suspended", long = "include_suspended", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set, value_parser = switch)]
+        #[arg(id = "include_suspended", long = "include_suspended")]
         include_suspended: bool,
         #[command(flatten)]
         node: NodeFlags,

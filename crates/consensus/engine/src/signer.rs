@@ -8,8 +8,9 @@ use crate::{
 
 /// Where a validator's key is, and where it remembers what it signed.
 pub trait Keeper {
-    /// Signs bytes under the context of the consensus layer.
-    fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, Fatal>;
+    /// Signs bytes under the context of the consensus layer. A key that is out of reach for now is a refusal: others go on, and it may come
+    /// back.
+    fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, SignError>;
     /// Keeps the text of a [`SignState`]; when this returns, it survives a loss of power.
     fn keep(&mut self, state: &str) -> Result<(), Fatal>;
     /// Told of each vote that was signed, also of one signed again.

@@ -69,7 +69,6 @@ const fn idle(name: &'static str, kind: Kind, default: &'static str, why: &'stat
 use Kind::{Bool, Duration, Float, Int, Levels, List, Map, Port, Text, Uint};
 
 const RUNTIMES: &str = "ParaTimes";
-const SIGNERS: &str = "signers other than files";
 /// It forwards calls of ParaTimes' storage and key manager only, those that their access policies allow; the services without policies
 /// it refuses. Source: go/worker/sentry/grpc/worker.go, `authFunction`.
 const SENTRY_GRPC: &str = "the gRPC sentry, which stands before nodes of ParaTimes";
@@ -150,15 +149,15 @@ pub const KEYS: &[Key] = &[
     later("runtime.sgx.loader", Text, "", RUNTIMES),
     later("runtime.sgx.signatures", Map, "", RUNTIMES),
     later("runtime.supported", List, "", RUNTIMES),
-    key("signer.backend", Text, "file", "where the node's keys are: file"),
-    later("signer.composite.backends", Text, "", SIGNERS),
-    later("signer.plugin.config", Text, "", SIGNERS),
-    later("signer.plugin.name", Text, "", SIGNERS),
-    later("signer.plugin.path", Text, "", SIGNERS),
-    later("signer.remote.address", Text, "", SIGNERS),
-    later("signer.remote.client.certificate", Text, "", SIGNERS),
-    later("signer.remote.client.key", Text, "", SIGNERS),
-    later("signer.remote.server.certificate", Text, "", SIGNERS),
+    key("signer.backend", Text, "file", "where the node's keys are: file, remote, plugin or composite"),
+    key("signer.composite.backends", Text, "", "backends of roles, such as node:file,p2p:file,consensus:remote"),
+    key("signer.plugin.config", Text, "", "what a plugin is told at its start"),
+    key("signer.plugin.name", Text, "", "name of the plugin"),
+    key("signer.plugin.path", Text, "", "program of the plugin"),
+    key("signer.remote.address", Text, "", "host and port of the remote signer"),
+    key("signer.remote.client.certificate", Text, "", "certificate for the remote signer"),
+    key("signer.remote.client.key", Text, "", "its key"),
+    key("signer.remote.server.certificate", Text, "", "certificate of the remote signer"),
     idle("tendermint.db.backend", Text, "badger", OWN_DATABASE),
     key(
         "worker.client.addresses",

@@ -12,6 +12,7 @@ use oasis_consensus_net::{PeerAddress, PeerId};
 use oasis_primitives::signature::PublicKey;
 
 use super::{Config, ConfigError};
+use crate::signers::{PluginSettings, RemoteSettings, SignerSettings};
 
 /// What a node is in its network. Source: go/consensus/api/api.go, `Mode…`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,6 +229,8 @@ pub struct Settings {
     pub p2p: P2pSettings,
     /// Pruning.
     pub prune: Prune,
+    /// Where the node's keys are.
+    pub signer: SignerSettings,
     /// Checkpoints.
     pub checkpointer: CheckpointerSettings,
     /// Start from a snapshot.
@@ -261,15 +264,12 @@ impl Settings {
             return Err(config.wrong("datadir", "a directory for the node's keys and data", "nothing"));
         }
         let datadir = std::path::absolute(&datadir).map_err(|error| ConfigError::File { path: datadir.into(), error })?;
-        let backend = config.text("signer.backend");
-        if backend != "file" {
-            return Err(config.wrong("signer.backend", "file (other signers are not served yet)", backend));
-        }
         Ok(Self {
             genesis_file: config.text("genesis.file").into(),
             allow_test_keys: debug && config.flag("debug.allow_test_keys"),
             test_entity: debug && config.flag("debug.test_entity"),
             socket: Some(config.text("debug.grpc.internal.socket_path")).filter(|p| debug && !p.is_empty()).map(PathBuf::from),
+            signer: signer(config, debug),
             rlimit: Some(config.uint("debug.rlimit")).filter(|limit| debug && *limit > 0),
             log: log(config, &datadir)?,
             mode: mode(config)?,
@@ -435,6 +435,25 @@ fn sentry(config: &Config) -> Result<Option<SentrySettings>, ConfigError> {
     let key = |text: &String| PublicKey::from_base64(text).ok_or_else(|| config.wrong(AUTHORIZED, "public keys in base64", text));
     let authorized = config.list(AUTHORIZED).iter().map(key).collect::<Result<_, _>>()?;
     Ok(Some(SentrySettings { port: port(config, "worker.sentry.control.port")?, authorized }))
+}
+
+fn signer(config: &Config, debug: bool) -> SignerSettings {
+    SignerSettings {
+        backend: config.text("signer.backend"),
+        composite: config.text("signer.composite.backends"),
+        remote: RemoteSettings {
+            address: config.text("signer.remote.address"),
+            client_certificate: config.text("signer.remote.client.certificate").into(),
+            client_key: config.text("signer.remote.client.key").into(),
+            server_certificate: config.text("signer.remote.server.certificate").into(),
+        },
+        plugin: PluginSettings {
+            name: config.text("signer.plugin.name"),
+            path: config.text("signer.plugin.path").into(),
+            config: config.text("signer.plugin.config"),
+        },
+        allow_memory: debug,
+    }
 }
 
 fn registration(config: &Config, debug: bool) -> Result<RegistrationSettings, ConfigError> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use http::uri::PathAndQuery;
 use hyper_util::rt::TokioIo;
 use oasis_primitives::cbor::{self, Decode, Encode};
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 use tonic::{
     Request,
     transport::{Channel, Endpoint},
@@ -34,7 +34,7 @@ pub enum ClientError {
         reason: String,
     },
     /// An address of a form that is not known.
-    #[error("--address: expected unix:PATH, found {0:?}")]
+    #[error("--address: expected unix:PATH or HOST:PORT, found {0:?}; for example: --address unix:/node/data/internal.sock")]
     Address(String),
     /// The node refused.
     #[error(transparent)]
@@ -56,10 +56,34 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to `unix:PATH`, as the original's `--address` has it.
+    /// Connects to `unix:PATH` or `HOST:PORT`, as the original's `--address` has them. What goes over the second is open to who sees it.
+    ///
+    /// Source: go/oasis-node/cmd/common/grpc/grpc.go, `NewClient`.
     pub async fn connect(address: &str) -> Result<Self, ClientError> {
-        let path = address.strip_prefix("unix:").ok_or_else(|| ClientError::Address(address.to_owned()))?;
-        Self::connect_unix(Path::new(path.strip_prefix("//").unwrap_or(path))).await
+        match address.strip_prefix("unix:") {
+            Some(path) => Self::connect_unix(Path::new(path.strip_prefix("//").unwrap_or(path))).await,
+            None => Self::connect_tcp(address).await,
+        }
+    }
+
+    async fn connect_tcp(address: &str) -> Result<Self, ClientError> {
+        let host = address.strip_prefix("dns:///").or_else(|| address.strip_prefix("passthrough:///")).unwrap_or(address).to_owned();
+        if host.rsplit_once(':').is_none_or(|(name, port)| name.is_empty() || port.parse::<u16>().is_err()) {
+            return Err(ClientError::Address(address.to_owned()));
+        }
+        let unreachable = |reason: String| ClientError::Unreachable { address: address.to_owned(), reason };
+        drop(TcpStream::connect(&host).await.map_err(|e| unreachable(e.to_string()))?);
+        let connector = service_fn(move |_: http::Uri| {
+            let host = host.clone();
+            async move {
+                let stream = TcpStream::connect(&host).await?;
+                stream.set_nodelay(true)?;
+                Ok::<_, std::io::Error>(TokioIo::new(stream))
+            }
+        });
+        let endpoint = Endpoint::from_static("http://localhost");
+        let channel = endpoint.connect_with_connector(connector).await.map_err(|e| unreachable(e.to_string()))?;
+        Ok(Self { channel })
     }
 
     /// Connects to a socket.
@@ -186,6 +210,10 @@ mod tests {
     async fn a_missing_socket_says_what_to_check() {
         let error = Client::connect("unix:/nowhere/internal.sock").await.unwrap_err();
         assert!(error.to_string().contains("is the node running"), "{error}");
-        assert!(Client::connect("127.0.0.1:1").await.is_err());
+        assert!(matches!(Client::connect("127.0.0.1:1").await, Err(ClientError::Unreachable { .. })));
+        for wrong in ["internal.sock", ":80", "host:port", ""] {
+            let error = Client::connect(wrong).await.unwrap_err();
+            assert!(error.to_string().contains("expected unix:PATH or HOST:PORT"), "{error}");
+        }
     }
 }

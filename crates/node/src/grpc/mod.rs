@@ -12,7 +12,7 @@ mod turns;
 pub use client::{Client, ClientError, Watch};
 pub use error::{ApiError, GrpcCode};
 pub use server::{Messages, Reply, ServeError, Service, UnixServer};
-pub use tls::{CertificateError, Clients, FirstMessages, ServerKey, check_certificate, serve_tls, server_config};
+pub use tls::{CertificateError, Clients, FirstMessages, ServerKey, certificate_key, check_certificate, serve_tls, server_config};
 
 /// Largest message, 100 MiB. Source: go/common/grpc/grpc.go, `maxRecvMsgSize`.
 const MAX_MESSAGE: usize = 104_857_600;

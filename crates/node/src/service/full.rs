@@ -9,7 +9,7 @@ use oasis_consensus_engine::{
     rounds::RoundsConfig,
 };
 use oasis_consensus_net::{Network as Peers, NetworkHandle};
-use oasis_primitives::{quantity::Quantity, signature::Signer as _};
+use oasis_primitives::quantity::Quantity;
 use oasis_storage::{BlockDb, BlockOptions, FileWal, Together};
 use tokio::sync::{mpsc, oneshot};
 

@@ -15,7 +15,6 @@ use std::{
 
 use oasis_consensus_app::registry::query;
 use oasis_consensus_types::registry::ERR_NO_SUCH_NODE;
-use oasis_primitives::signature::Signer as _;
 
 use super::{
     full::Running,

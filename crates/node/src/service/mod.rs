@@ -13,11 +13,13 @@ mod public;
 mod seed;
 mod sentry;
 mod signer;
+pub mod snapshot;
 mod stop;
 mod workers;
 
 pub use paths::Paths;
-pub use prepare::{Prepared, StartError, prepare};
+pub use prepare::{Prepared, StartError, load_network, prepare};
+pub(crate) use public::listen;
 pub use stop::{Stop, Stopper, stop};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -8,7 +8,6 @@ use std::{
 use oasis_consensus_engine::messages::{CHANNELS, ChannelId};
 use oasis_consensus_net::{ChannelDescriptor, NetConfig};
 use oasis_consensus_types::consensus::TENDERMINT_APP_VERSION;
-use oasis_primitives::signature::Signer;
 
 use super::prepare::{Prepared, StartError};
 use crate::config::Mode;

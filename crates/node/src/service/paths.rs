@@ -4,6 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use oasis_consensus_engine::sign_state::SIGN_STATE_FILE;
+
 /// Directory of the consensus layer. Source: go/consensus/tendermint/common/common.go, `StateDir`.
 const CONSENSUS: &str = "tendermint";
 
@@ -27,7 +29,7 @@ impl Paths {
 
     /// What the validator signed last. Source: go/consensus/tendermint/crypto/priv_val.go, `privValFileName`.
     pub fn sign_state(&self) -> PathBuf {
-        self.consensus().join("oasis_priv_validator.json")
+        self.consensus().join(SIGN_STATE_FILE)
     }
 
     /// The database of the state machine and of blocks.

@@ -9,9 +9,10 @@ use std::{
 
 use oasis_consensus_abci::Network;
 use oasis_consensus_app::genesis::{CheckOptions, check_json};
+use oasis_consensus_engine::sign_state::SIGN_STATE_FILE;
 
 use super::paths::Paths;
-use crate::{config::Settings, files, identity::Identity};
+use crate::{config::Settings, files, identity::Identity, signers};
 
 /// The largest genesis document that is read.
 const MAX_GENESIS: u64 = 1 << 30;
@@ -64,23 +65,19 @@ pub fn prepare(settings: Settings) -> Result<Prepared, StartError> {
     let paths = Paths::new(&settings.datadir);
     let root = paths.root.as_path();
     files::make_private_directory(root).map_err(|e| StartError::at(root, e))?;
-    let lock = lock(&paths)?;
-    // Nodes of the original hold no lock, but answer here.
-    let socket = settings.socket.clone().unwrap_or_else(|| root.join(crate::grpc::SOCKET_FILE));
-    if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
-        return Err(StartError::at(&socket, "another node is running on this data directory; stop it first"));
-    }
+    let lock = hold(&paths, settings.socket.as_deref())?;
     if let Some(entity) = &settings.registration.entity {
         super::workers::read_entity(entity)?;
     }
     check_chain(&paths.chain_context(), &network.chain_context)?;
-    let identity = Identity::load_or_generate(root).map_err(|e| StartError(e.to_string()))?;
+    let keys = signers::open(&settings.signer, root, &Identity::ROLES).map_err(|e| StartError(e.to_string()))?;
+    let identity = Identity::with_signers(root, &*keys).map_err(|e| StartError(e.to_string()))?;
     if settings.registration.rotate_certs > 0 && identity.next_tls.is_none() {
         let text =
             "worker.registration.rotate_certs: expected 0, since tls_identity.pem is kept and never rotates; remove that file to rotate";
         return Err(StartError(text.to_owned()));
     }
-    let earlier = root.join("consensus").join(oasis_consensus_engine::sign_state::SIGN_STATE_FILE);
+    let earlier = root.join("consensus").join(SIGN_STATE_FILE);
     if earlier.exists() && !paths.sign_state().exists() {
         let text = format!("move this file to {} first: it is the memory of what was signed", paths.sign_state().display());
         return Err(StartError::at(&earlier, text));
@@ -93,19 +90,33 @@ pub fn prepare(settings: Settings) -> Result<Prepared, StartError> {
     Ok(Prepared { settings, paths, identity, network: Arc::new(network), _lock: lock })
 }
 
+/// Takes hold of a data directory on which no node runs.
+pub(super) fn hold(paths: &Paths, socket: Option<&Path>) -> Result<File, StartError> {
+    let lock = lock(paths)?;
+    // Nodes of the original hold no lock, but answer here.
+    let socket = socket.map_or_else(|| paths.root.join(crate::grpc::SOCKET_FILE), Path::to_owned);
+    if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
+        return Err(StartError::at(&socket, "another node is running on this data directory; stop it first"));
+    }
+    Ok(lock)
+}
+
 /// Two nodes on one directory would sign twice.
 fn lock(paths: &Paths) -> Result<File, StartError> {
     let path = paths.lock();
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| StartError::at(&path, e))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StartError::at(&paths.root, "another node is running on this data directory")),
+        Err(TryLockError::WouldBlock) => Err(StartError::at(
+            &paths.root,
+            "another node is running on this data directory; stop it first, for example: oasis-node control shutdown --wait",
+        )),
         Err(TryLockError::Error(e)) => Err(StartError::at(&path, e)),
     }
 }
 
 /// Notes whose data it is, or finds that it is another network's.
-fn check_chain(path: &Path, context: &str) -> Result<(), StartError> {
+pub(super) fn check_chain(path: &Path, context: &str) -> Result<(), StartError> {
     match fs::read_to_string(path) {
         Ok(found) if found.trim_end() == context => Ok(()),
         Ok(found) => Err(StartError::at(

@@ -73,7 +73,7 @@ pub fn start(running: &Running, listener: Option<TcpListener>, stop: &Stop) {
 }
 
 /// Listens on all addresses, of both kinds where there are both.
-pub(super) async fn listen(key: &str, port: u16) -> Result<TcpListener, StartError> {
+pub(crate) async fn listen(key: &str, port: u16) -> Result<TcpListener, StartError> {
     if let Ok(listener) = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
         return Ok(listener);
     }

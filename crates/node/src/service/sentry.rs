@@ -10,6 +10,7 @@ use std::{
 use oasis_consensus_types::node::{ConsensusAddress, TlsAddress};
 use oasis_primitives::{
     cbor::{self, Cbor, NilVec},
+    identity::TLS_COMMON_NAME,
     signature::PublicKey,
 };
 use tokio::{net::TcpListener, time::sleep};
@@ -22,9 +23,9 @@ use super::{
     stop::Stop,
 };
 use crate::{
-    api::SERVICE_PREFIX,
+    api::{SERVICE_PREFIX, query::read},
     config::Sentry,
-    grpc::{self, ApiError, Client, ClientError, Clients, GrpcCode, Reply, Service},
+    grpc::{self, ApiError, Client, ClientError, Clients, Reply, Service},
     identity::Identity,
     workers::registration,
 };
@@ -63,7 +64,7 @@ pub fn start(running: &Running, listener: Option<TcpListener>, stop: &Stop) {
     let (Some(listener), Some(key), Some(settings)) = (listener, running.tls.clone(), &running.prepared.settings.sentry) else { return };
     tracing::info!(target: "worker/sentry", address = ?listener.local_addr().ok(), "serving the nodes behind this sentry");
     let service = Arc::new(SentryApi { prepared: Arc::clone(&running.prepared), upstream: Arc::default() });
-    let (clients, stop) = (Clients::Only(settings.authorized.clone()), stop.receiver());
+    let (clients, stop) = (Clients::Only(settings.authorized.clone(), TLS_COMMON_NAME), stop.receiver());
     tokio::spawn(async move {
         if let Err(error) = grpc::serve_tls(listener, key, clients, service, stop).await {
             tracing::error!(target: "worker/sentry", %error, "the sentry has stopped");
@@ -85,13 +86,10 @@ impl Service for SentryApi {
         let answer = match method {
             GET_ADDRESSES => addresses(&self.prepared).map(|found| cbor::to_vec(&found)).map_err(ApiError::unknown),
             GET_UPSTREAM_TLS_PUB_KEYS => Ok(cbor::to_vec(&*upstream)),
-            _ => match cbor::from_slice::<NilVec<PublicKey>>(&request) {
-                Ok(keys) => {
-                    *upstream = keys.to_vec();
-                    Ok(Vec::new())
-                }
-                Err(e) => Err(ApiError::grpc(GrpcCode::Internal, format!("grpc: error unmarshalling request: {e}"))),
-            },
+            _ => read::<NilVec<PublicKey>>(&request).map(|keys| {
+                *upstream = keys.to_vec();
+                Vec::new()
+            }),
         };
         Some(Reply::Unary(Box::pin(std::future::ready(answer))))
     }
@@ -211,7 +209,7 @@ mod tests {
             tokio::spawn(grpc::serve_tls(
                 listener,
                 ServerKey::new(key).unwrap(),
-                Clients::Only(vec![authorized]),
+                Clients::Only(vec![authorized], TLS_COMMON_NAME),
                 service,
                 stopped.clone(),
             ));

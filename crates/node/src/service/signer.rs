@@ -9,22 +9,22 @@ use std::{
 };
 
 use oasis_consensus_engine::{
-    ports::Fatal,
+    ports::{Fatal, SignError},
     sign_state::SignState,
     signer::{Keeper, RememberingSigner},
 };
-use oasis_primitives::signature::{ChainContext, MemorySigner, Signer as _, TENDERMINT_CONTEXT};
+use oasis_primitives::signature::{ChainContext, Signer, TENDERMINT_CONTEXT};
 
 use crate::files;
 
 /// A key in memory, and a file that has what was signed before anybody sees the signature.
 pub struct FileKeeper {
     path: PathBuf,
-    key: Arc<MemorySigner>,
+    key: Arc<dyn Signer>,
 }
 
 /// Reads what was signed, or begins a new memory where there is none.
-pub fn open(path: &Path, key: Arc<MemorySigner>) -> Result<RememberingSigner<FileKeeper>, Fatal> {
+pub fn open(path: &Path, key: Arc<dyn Signer>) -> Result<RememberingSigner<FileKeeper>, Fatal> {
     let fail = |e: &dyn std::fmt::Display| {
         Fatal::new(format_args!("{}: {e}; without the memory of what was signed this validator could sign twice", path.display()))
     };
@@ -42,9 +42,9 @@ pub fn open(path: &Path, key: Arc<MemorySigner>) -> Result<RememberingSigner<Fil
 }
 
 impl Keeper for FileKeeper {
-    fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, Fatal> {
+    fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, SignError> {
         let signed = self.key.sign(&TENDERMINT_CONTEXT, &ChainContext::UNSET, bytes);
-        Ok(signed.map_err(|e| Fatal::new(format_args!("consensus key: {e}")))?.signature.0.to_vec())
+        Ok(signed.map_err(|e| SignError::Refused(format!("consensus key: {e}")))?.signature.0.to_vec())
     }
 
     fn keep(&mut self, state: &str) -> Result<(), Fatal> {
@@ -54,10 +54,8 @@ impl Keeper for FileKeeper {
 
 #[cfg(test)]
 mod tests {
-    use oasis_consensus_engine::{
-        ports::{SignError, Signer as _},
-        proto::Vote,
-    };
+    use oasis_consensus_engine::{ports::Signer as _, proto::Vote};
+    use oasis_primitives::signature::{MemorySigner, PublicKey, RawSignature, SigningContext};
 
     use super::*;
 
@@ -90,5 +88,28 @@ mod tests {
         assert!(open(&path, other).is_err());
         fs::write(&path, "{").unwrap();
         assert!(open(&path, key).is_err());
+    }
+
+    /// A key whose signer has gone.
+    struct Gone;
+
+    impl Signer for Gone {
+        fn public_key(&self) -> PublicKey {
+            MemorySigner::for_test("validator").public_key()
+        }
+
+        fn sign_prepared(&self, _: &SigningContext, _: &[u8]) -> Result<RawSignature, oasis_primitives::signature::SignError> {
+            Err(oasis_primitives::signature::SignError::Signer("remote signer 192.0.2.1:9001: connection refused".into()))
+        }
+    }
+
+    #[test]
+    fn a_signer_that_has_gone_costs_a_vote_and_not_the_node() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.json");
+        let refused = open(&path, Arc::new(Gone)).unwrap().sign_vote("chain", &mut vote(1, 7));
+        assert!(matches!(refused, Err(SignError::Refused(reason)) if reason.contains("connection refused")));
+        // Nothing was signed, so that anything may be.
+        open(&path, Arc::new(MemorySigner::for_test("validator"))).unwrap().sign_vote("chain", &mut vote(1, 8)).unwrap();
     }
 }

@@ -18,7 +18,7 @@ use oasis_primitives::{
     address::Address,
     cbor, json,
     quantity::Quantity,
-    signature::{MemorySigner, PublicKey, Signer},
+    signature::{PublicKey, Signer},
     time::Timestamp,
 };
 use tokio::{
@@ -30,6 +30,7 @@ use super::{engine, full::Running, net, prepare::StartError, public, sentry, sto
 use crate::{
     api::{query::app_error, status::RegistrationStatus},
     config::Mode,
+    entity::test_signer,
     files,
     grpc::ApiError,
     identity::{Identity, entropy},
@@ -43,9 +44,6 @@ use crate::{
 const RETRY_FOR: Duration = Duration::from_secs(60);
 /// Longest pause between tries. Source: go/consensus/api/submission.go, `maxSubmissionRetryInterval`.
 const RETRY_PAUSE: Duration = Duration::from_secs(10);
-
-/// Names the key of the well-known test entity. Source: go/common/entity/entity.go, `init`.
-const TEST_ENTITY: &str = "ekiden test entity key seed";
 
 /// What was registered, for the API.
 #[derive(Clone, Default)]
@@ -159,10 +157,10 @@ pub async fn sign_and_submit(running: &Running, signer: &dyn Signer, mut tx: Tra
 }
 
 /// The owner, and who signs registrations. Source: go/worker/registration/worker.go, `GetRegistrationSigner`.
-fn owner(running: &Running) -> Result<Option<(PublicKey, Arc<MemorySigner>)>, StartError> {
+fn owner(running: &Running) -> Result<Option<(PublicKey, Arc<dyn Signer>)>, StartError> {
     let settings = &running.prepared.settings;
     if settings.test_entity {
-        let signer = MemorySigner::for_test(TEST_ENTITY);
+        let signer = test_signer();
         return Ok(Some((signer.public_key(), Arc::new(signer))));
     }
     let Some(path) = &settings.registration.entity else { return Ok(None) };

@@ -190,6 +190,16 @@ const fn contains(text: &[u8], part: &[u8]) -> bool {
 pub struct SigningContext(Cow<'static, str>);
 
 impl SigningContext {
+    /// A whole context that another process made ready, of 1 to 255 bytes: that process has decided that it is one to be signed under.
+    ///
+    /// Source: go/common/crypto/signature/signer.go, `PrepareSignerContext`, `UnsafeAllowUnregisteredContexts`.
+    pub fn from_prepared(text: &str) -> Result<Self, ContextError> {
+        if text.is_empty() || text.len() > CONTEXT_MAX {
+            return Err(ContextError::Malformed);
+        }
+        Ok(Self(Cow::Owned(text.to_owned())))
+    }
+
     /// What is signed: SHA-512/256(context ‖ message).
     ///
     /// Source: go/common/crypto/signature/signer.go, `PrepareSignerMessage`.

@@ -3,7 +3,10 @@
 //! Source: go/consensus/api/grpc.go; go/consensus/tendermint/full/light.go.
 
 use oasis_consensus_app::executor::KEY_PARAMETERS;
-use oasis_consensus_engine::proto;
+use oasis_consensus_engine::{
+    ports::{Fatal, Store as Blocks},
+    proto,
+};
 use oasis_consensus_types::consensus::{ERR_VERSION_NOT_FOUND, Parameters};
 use oasis_mkvs::{
     Root, Tree,
@@ -48,22 +51,25 @@ fn bounded(request: GetPrefixesRequest) -> GetPrefixesRequest {
 /// The validators are known of two heights more than the blocks. Source: `GetLightBlock`; tendermint `rpc/core/blocks.go`, `Commit`.
 fn light_block(source: &dyn Source, wanted: i64) -> Answer {
     let height = blocks::height(source, wanted)?;
-    let stored = source.blocks();
-    let set = stored.validators(height).map_err(unknown)?.ok_or_else(|| coded(ERR_VERSION_NOT_FOUND))?;
-    let header = match blocks::check(source, height) {
-        Ok(()) => stored.header(height).map_err(unknown)?,
-        Err(_) => None,
-    };
-    let signed_header = match header {
+    let mut block = light_block_of(source.blocks(), height).map_err(unknown)?.ok_or_else(|| coded(ERR_VERSION_NOT_FOUND))?;
+    if blocks::check(source, height).is_err() {
+        block.signed_header = None;
+    }
+    ok(&LightBlock { height, meta: block.encode_to_vec() })
+}
+
+/// The light block of a height in a store; none where the height's validators are not known. It has no header where there is no block.
+pub fn light_block_of(stored: &dyn Blocks, height: i64) -> Result<Option<proto::LightBlock>, Fatal> {
+    let Some(set) = stored.validators(height)? else { return Ok(None) };
+    let signed_header = match stored.header(height)? {
         Some(header) => {
             let last = stored.range().1;
-            let commit = if height == last { stored.seen_commit(height) } else { stored.commit(height) };
-            Some(proto::SignedHeader { header: Some(header), commit: commit.map_err(unknown)? })
+            let commit = if height == last { stored.seen_commit(height)? } else { stored.commit(height)? };
+            Some(proto::SignedHeader { header: Some(header), commit })
         }
         None => None,
     };
-    let block = proto::LightBlock { signed_header, validator_set: Some(set.to_message()) };
-    ok(&LightBlock { height, meta: block.encode_to_vec() })
+    Ok(Some(proto::LightBlock { signed_header, validator_set: Some(set.to_message()) }))
 }
 
 /// Source: `GetParameters`; tendermint `state/store.go`, `LoadConsensusParams`.

@@ -28,6 +28,7 @@ use oasis_primitives::cbor::{self, Encode, NilVec};
 
 pub use consensus::document;
 pub use events::{BlockEvents, api_events};
+pub use light::light_block_of;
 pub use registry::node_list;
 pub use request::read;
 

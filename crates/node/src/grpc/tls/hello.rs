@@ -170,7 +170,11 @@ mod tests {
 
     fn client(key: &TlsKey, name: &[u8], provider: CryptoProvider) -> ClientConnection {
         let provider = Arc::new(provider);
-        let verifier = Arc::new(ByKey { keys: vec![key.public_key()], provider: Arc::clone(&provider) });
+        let verifier = Arc::new(ByKey {
+            keys: vec![key.public_key()],
+            name: oasis_primitives::identity::TLS_COMMON_NAME,
+            provider: Arc::clone(&provider),
+        });
         let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13]).unwrap();
         let config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
         ClientConnection::new(Arc::new(config), ServerName::try_from(name).unwrap().to_owned()).unwrap()

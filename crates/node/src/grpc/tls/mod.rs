@@ -11,7 +11,7 @@ mod verify;
 
 use std::time::Duration;
 
-pub use certificate::{CertificateError, check_certificate};
+pub use certificate::{CertificateError, certificate_key, check_certificate};
 pub use first::FirstMessages;
 pub use server::{Clients, ServerKey, serve_tls, server_config};
 

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use oasis_primitives::signature::PublicKey;
+use oasis_primitives::{identity::TLS_COMMON_NAME, signature::PublicKey};
 use rustls::{
     Error, ServerConfig, SignatureScheme,
     client::ResolvesClientCert,
@@ -52,6 +52,7 @@ pub struct ServerKey(Arc<Mutex<Held>>);
 
 struct Held {
     key: TlsKey,
+    name: &'static str,
     made: Instant,
     certified: Arc<CertifiedKey>,
 }
@@ -62,8 +63,8 @@ impl fmt::Debug for ServerKey {
     }
 }
 
-fn certify(key: &TlsKey) -> Result<Arc<CertifiedKey>, TlsError> {
-    let certificate = key.certificate()?.der().clone();
+fn certify(key: &TlsKey, name: &str) -> Result<Arc<CertifiedKey>, TlsError> {
+    let certificate = key.certificate(name)?.der().clone();
     let pkcs8 = key.pkcs8();
     let signer = ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8.as_slice())).map_err(|_| TlsError::NotEd25519)?;
     Ok(Arc::new(CertifiedKey::new(vec![certificate], signer)))
@@ -72,8 +73,13 @@ fn certify(key: &TlsKey) -> Result<Arc<CertifiedKey>, TlsError> {
 impl ServerKey {
     /// A key with a fresh certificate.
     pub fn new(key: TlsKey) -> Result<Self, TlsError> {
-        let certified = certify(&key)?;
-        Ok(Self(Arc::new(Mutex::new(Held { key, made: Instant::now(), certified }))))
+        Self::named(key, TLS_COMMON_NAME)
+    }
+
+    /// A key with a fresh certificate that has another common name.
+    pub fn named(key: TlsKey, name: &'static str) -> Result<Self, TlsError> {
+        let certified = certify(&key, name)?;
+        Ok(Self(Arc::new(Mutex::new(Held { key, name, made: Instant::now(), certified }))))
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
@@ -82,8 +88,9 @@ impl ServerKey {
 
     /// Takes another key for connections to come.
     pub fn replace(&self, key: TlsKey) -> Result<(), TlsError> {
-        let certified = certify(&key)?;
-        *self.lock() = Held { key, made: Instant::now(), certified };
+        let mut held = self.lock();
+        let certified = certify(&key, held.name)?;
+        *held = Held { key, name: held.name, made: Instant::now(), certified };
         Ok(())
     }
 }
@@ -92,7 +99,7 @@ impl ServerKey {
     fn certified(&self) -> Arc<CertifiedKey> {
         let mut held = self.lock();
         if held.made.elapsed() > RENEW
-            && let Ok(certified) = certify(&held.key)
+            && let Ok(certified) = certify(&held.key, held.name)
         {
             (held.made, held.certified) = (Instant::now(), certified);
         }
@@ -121,8 +128,8 @@ impl ResolvesClientCert for ServerKey {
 pub enum Clients {
     /// Anybody; nobody is asked who they are.
     Anybody,
-    /// Those with these keys.
-    Only(Vec<PublicKey>),
+    /// Those with these keys, in certificates with a common name.
+    Only(Vec<PublicKey>, &'static str),
 }
 
 /// What a server agrees on with clients. What they send first has to go through [`super::FirstMessages`].
@@ -131,7 +138,7 @@ pub fn server_config(key: ServerKey, clients: Clients) -> Result<ServerConfig, E
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&[&rustls::version::TLS13])?;
     let builder = match clients {
         Clients::Anybody => builder.with_no_client_auth(),
-        Clients::Only(keys) => builder.with_client_cert_verifier(Arc::new(ByKey { keys, provider })),
+        Clients::Only(keys, name) => builder.with_client_cert_verifier(Arc::new(ByKey { keys, name, provider })),
     };
     let mut config = builder.with_cert_resolver(Arc::new(key));
     config.alpn_protocols = vec![ALPN.to_vec()];
@@ -298,7 +305,7 @@ mod tests {
     #[tokio::test]
     async fn a_server_for_some_refuses_others() {
         let ours = TlsKey::from_seed(&[8; 32]);
-        let (address, key, _stop, _) = serve_to(Clients::Only(vec![ours.public_key()]), 1).await;
+        let (address, key, _stop, _) = serve_to(Clients::Only(vec![ours.public_key()], TLS_COMMON_NAME), 1).await;
         let call = async |own| Client::connect_tls(address, key, own).await?.call::<u64, u64>("oasis-core.Echo/Echo", &7).await;
         assert_eq!(call(Some(ours)).await.unwrap(), 7);
         assert!(call(None).await.is_err());

@@ -17,6 +17,8 @@ use super::certificate::check_certificate;
 #[derive(Debug)]
 pub(super) struct ByKey {
     pub keys: Vec<PublicKey>,
+    /// The common name that it must have.
+    pub name: &'static str,
     pub provider: Arc<CryptoProvider>,
 }
 
@@ -24,7 +26,7 @@ impl ByKey {
     fn check(&self, end: &CertificateDer<'_>, further: &[CertificateDer<'_>], now: UnixTime) -> Result<(), Error> {
         let chain: Vec<&[u8]> = std::iter::once(end).chain(further).map(|der| &**der).collect();
         let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        check_certificate(&chain, &self.keys, now).map(drop).map_err(|e| Error::General(e.to_string()))
+        check_certificate(&chain, &self.keys, self.name, now).map(drop).map_err(|e| Error::General(e.to_string()))
     }
 }
 

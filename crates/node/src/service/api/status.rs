@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use oasis_consensus_app::epoch;
 use oasis_consensus_engine::{address_of, ports::Store as _};
 use oasis_mkvs::{Root, RootType};
-use oasis_primitives::{hash::Hash, namespace::Namespace, signature::Signer as _, version::CONSENSUS_PROTOCOL};
+use oasis_primitives::{hash::Hash, namespace::Namespace, version::CONSENSUS_PROTOCOL};
 
 use super::{Running, app_error, query, unknown};
 use crate::{
