@@ -3,6 +3,7 @@
 //! Source: go/oasis-node/cmd/common.
 
 pub mod entity;
+pub mod number;
 pub mod tx;
 
 use std::{

@@ -44,7 +44,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
         let (stopper, mut stop) = stop();
         stopper.on_signals().map_err(|e| StartError(format!("signals: {e}")))?;
         match prepared.settings.mode {
-            Mode::Seed => seed::run(&prepared, &mut stop).await,
+            Mode::Seed => seed::run(prepared, stopper, &mut stop).await,
             Mode::Full | Mode::Archive => full::run(prepared, stopper, &mut stop).await,
         }
     })
