@@ -29,10 +29,8 @@ use oasis_primitives::{
 
 use oasis_node_service::entity::{descriptor, test_signer};
 
+use crate::common::{CommonFlags, number, parse, read_json, write_file};
 use crate::registry::entity::sign;
-use crate::common::{
-    CommonFlags, number, parse, read_json, write_file,
-};
 
 /// What the test entity owns, and as much again in escrow; base units.
 ///

@@ -15,12 +15,14 @@ mod sentry;
 mod signer;
 pub mod snapshot;
 mod stop;
+mod stopped;
 mod workers;
 
 pub use paths::Paths;
 pub use prepare::{Prepared, StartError, load_network, prepare};
 pub(crate) use public::listen;
 pub use stop::{Stop, Stopper, stop};
+pub use stopped::Stopped;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
