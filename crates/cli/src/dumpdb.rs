@@ -12,7 +12,7 @@ use oasis_consensus_types::genesis::Document;
 use oasis_node_service::service::Stopped;
 use oasis_replay::Database;
 
-use crate::common::{CommonFlags, GenesisFlag, number, write_file, write_out};
+use crate::common::{CommonFlags, GenesisFlag, number, path, write_file, write_out};
 
 /// Arguments of the dump.
 #[derive(Debug, Args)]
@@ -25,7 +25,7 @@ pub struct DumpArguments {
     #[arg(id = "dump.version", long = "dump.version", alias = "height", value_name = "HEIGHT", default_value = "0", value_parser = height, allow_negative_numbers = true)]
     height: i64,
     /// Where the document goes; to the standard output where it is empty.
-    #[arg(id = "dump.output", long = "dump.output", alias = "output", value_name = "FILE", default_value = "dump.json")]
+    #[arg(id = "dump.output", long = "dump.output", alias = "output", value_name = "FILE", default_value = "dump.json", value_parser = path)]
     output: PathBuf,
     /// Accepted; nothing is written to the database.
     #[arg(id = "dump.read_only_db", long = "dump.read_only_db", hide = true)]

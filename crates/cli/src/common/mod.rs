@@ -202,6 +202,11 @@ pub fn read_json<T: FromJson>(path: &Path) -> Result<T> {
     json::read(&value).with_context(|| path.display().to_string())
 }
 
+/// Reads a path that may be empty, which stands for none or for the standard output.
+pub fn path(text: &str) -> Result<PathBuf, std::convert::Infallible> {
+    Ok(PathBuf::from(text))
+}
+
 /// Reads a value of a flag, and says which flag is wrong, and what would be right.
 pub fn parse<T>(flag: &str, text: Option<&str>, expected: &str, example: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {

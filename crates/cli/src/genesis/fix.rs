@@ -26,7 +26,7 @@ use oasis_primitives::{
     signature::{Blacklist, ChainContext, PublicKey, SignatureRules},
 };
 
-use crate::common::{CommonFlags, read_json, write_file, write_out};
+use crate::common::{CommonFlags, path, read_json, write_file, write_out};
 
 /// Arguments.
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ pub struct FixArguments {
     #[arg(id = "genesis.file", short = 'g', long = "genesis.file", value_name = "FILE", default_value = "genesis.json")]
     file: PathBuf,
     /// Where the new document goes; to the standard output where it is empty.
-    #[arg(id = "genesis.new_file", long = "genesis.new_file", value_name = "FILE", default_value = "genesis_fixed.json")]
+    #[arg(id = "genesis.new_file", long = "genesis.new_file", value_name = "FILE", default_value = "genesis_fixed.json", value_parser = path)]
     new_file: PathBuf,
 }
 

@@ -19,6 +19,7 @@ use oasis_consensus_types::{
     staking::{self, Account, Delegation, ThresholdKind},
     transaction::Costs,
 };
+use oasis_node_service::entity::{descriptor, test_signer};
 use oasis_primitives::{
     address::Address,
     namespace::Namespace,
@@ -27,10 +28,10 @@ use oasis_primitives::{
     time::Timestamp,
 };
 
-use oasis_node_service::entity::{descriptor, test_signer};
-
-use crate::common::{CommonFlags, number, parse, read_json, write_file};
-use crate::registry::entity::sign;
+use crate::{
+    common::{CommonFlags, number, parse, path, read_json, write_file},
+    registry::entity::sign,
+};
 
 /// What the test entity owns, and as much again in escrow; base units.
 ///
@@ -61,7 +62,7 @@ fn duration(text: &str) -> Result<i64, String> {
 #[derive(Debug, Args)]
 pub struct InitArguments {
     /// Where the document goes.
-    #[arg(id = "genesis.file", short = 'g', long = "genesis.file", value_name = "FILE", default_value = "genesis.json")]
+    #[arg(id = "genesis.file", short = 'g', long = "genesis.file", value_name = "FILE", default_value = "genesis.json", value_parser = path)]
     file: PathBuf,
     /// The network's name.
     #[arg(id = "chain.id", long = "chain.id", value_name = "NAME", default_value = "", hide_default_value = true)]
@@ -88,7 +89,7 @@ pub struct InitArguments {
     #[arg(long, value_name = "FILE", value_delimiter = ',')]
     keymanager: Vec<PathBuf>,
     /// The staking section.
-    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true, value_parser = path)]
     staking: PathBuf,
     #[command(flatten)]
     registry_flags: RegistryFlags,

@@ -12,7 +12,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use oasis_consensus_types::genesis::Document;
 
-use crate::common::{CommonFlags, LATEST, Node, NodeFlags, write_file, write_out};
+use crate::common::{CommonFlags, LATEST, Node, NodeFlags, path, write_file, write_out};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -43,7 +43,7 @@ pub struct DumpArguments {
     #[arg(long, value_name = "HEIGHT", default_value_t = LATEST)]
     height: i64,
     /// Where the document goes; to the standard output where it is empty.
-    #[arg(id = "genesis.file", short = 'g', long = "genesis.file", value_name = "FILE", default_value = "genesis.json")]
+    #[arg(id = "genesis.file", short = 'g', long = "genesis.file", value_name = "FILE", default_value = "genesis.json", value_parser = path)]
     file: PathBuf,
 }
 

@@ -18,7 +18,6 @@ use oasis_consensus_types::{
 use oasis_mkvs::proof::{GetPrefixesRequest, GetRequest, IterateRequest};
 use oasis_primitives::{
     cbor::{self, Decode},
-    signature::Signer as _,
     version::CONSENSUS_PROTOCOL,
 };
 
