@@ -45,6 +45,8 @@ enum Command {
     /// A running node: its state, and what it is told to do.
     Control {
         #[command(flatten)]
+        common: CommonFlags,
+        #[command(flatten)]
         node: NodeFlags,
         #[command(subcommand)]
         command: control::ControlCommand,
@@ -184,9 +186,12 @@ fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(e) => return tell(&e),
     };
+    for word in flags::ignored(&matches) {
+        eprintln!("warning: {word:?} is no flag, and ignored; the value of a switch stands behind `=`, for example: --wait=false");
+    }
     let result = match arguments.command {
         None => return run::run(&matches),
-        Some(Command::Control { node, command }) => control::run(&command, &node),
+        Some(Command::Control { node, command, .. }) => control::run(&command, &node),
         Some(Command::Completion(args)) => completion::run(&args, flags::add(Arguments::command())),
         Some(Command::Identity { common, command }) => identity::run(&command, &common),
         Some(Command::Keymanager { common, command }) => keymanager::run(&command, &common),

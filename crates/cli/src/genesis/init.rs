@@ -108,9 +108,6 @@ pub struct InitArguments {
     /// Add the test entity, whose key everybody knows, with tokens.
     #[arg(id = "debug.test_entity", long = "debug.test_entity", hide = true)]
     test_entity: bool,
-    /// Further words mean nothing, as in the original: `--registry.debug.allow_test_runtimes true`.
-    #[arg(hide = true)]
-    ignored: Vec<String>,
 }
 
 #[derive(Debug, Args)]
