@@ -8,6 +8,7 @@ use std::{
 
 use libfuzzer_sys::fuzz_target;
 use oasis_node_service::{grpc::check_certificate, tls::TlsKey};
+use oasis_primitives::identity::TLS_COMMON_NAME;
 use rustls::{SignatureScheme, crypto::ring, pki_types::PrivatePkcs8KeyDer, sign::Signer};
 
 const SIGNATURE: usize = 64;

@@ -6,10 +6,13 @@ use oasis_node_service::config::{Config, ConfigError, KEYS, Key, Kind};
 /// The flag that names the configuration file.
 const CONFIG: &str = "config";
 
+/// Words that mean nothing.
+const WORDS: &str = "words";
+
 /// Adds the flags of a node.
 pub fn add(command: Command) -> Command {
     let file = Arg::new(CONFIG).long(CONFIG).value_name("FILE").help("configuration file, in YAML").help_heading("Node");
-    KEYS.iter().fold(switches(command).arg(file), |command, key| command.arg(flag(key)))
+    KEYS.iter().fold(switches(command.mut_subcommands(words)).arg(file), |command, key| command.arg(flag(key)))
 }
 
 fn flag(key: &'static Key) -> Arg {
@@ -46,6 +49,29 @@ pub fn switches(command: Command) -> Command {
         _ => arg,
     };
     command.mut_args(switch).mut_subcommands(switches)
+}
+
+/// Lets commands that take no words take any, as in the original, which ignores them.
+///
+/// Source: cobra's `legacyArgs`.
+fn words(command: Command) -> Command {
+    let takes_words = command.get_positionals().next().is_some();
+    let has_commands = command.get_subcommands().next().is_some();
+    if has_commands {
+        command.mut_subcommands(words)
+    } else if takes_words {
+        command
+    } else {
+        command.arg(Arg::new(WORDS).num_args(0..).hide(true))
+    }
+}
+
+/// The words that a command ignores.
+pub fn ignored(matches: &ArgMatches) -> Vec<&String> {
+    match matches.subcommand() {
+        Some((_, matches)) => ignored(matches),
+        None => matches.try_get_many(WORDS).ok().flatten().into_iter().flatten().collect(),
+    }
 }
 
 /// Source: Go's `strconv`, `ParseBool`.

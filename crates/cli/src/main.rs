@@ -6,6 +6,7 @@ mod common;
 mod completion;
 mod consensus;
 mod control;
+mod debug;
 mod dumpdb;
 mod flags;
 mod genesis;
@@ -33,7 +34,7 @@ const REMOTE_SIGNER: &str = "oasis-remote-signer";
 
 /// A node of an Oasis network. Without a command it runs the node.
 #[derive(Debug, Parser)]
-#[command(name = "oasis-node", version, args_conflicts_with_subcommands = true)]
+#[command(name = "oasis-node", version, args_conflicts_with_subcommands = true, args_override_self = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -43,6 +44,8 @@ struct Arguments {
 enum Command {
     /// A running node: its state, and what it is told to do.
     Control {
+        #[command(flatten)]
+        common: CommonFlags,
         #[command(flatten)]
         node: NodeFlags,
         #[command(subcommand)]
@@ -114,8 +117,12 @@ enum Command {
         command: stake::StakeCommand,
     },
     /// Genesis documents.
-    #[command(subcommand)]
-    Genesis(GenesisCommand),
+    Genesis {
+        #[command(flatten)]
+        common: CommonFlags,
+        #[command(subcommand)]
+        command: genesis::GenesisCommand,
+    },
     /// Databases of ParaTimes (not served yet).
     #[command(subcommand)]
     Storage(storage::StorageCommand),
@@ -130,19 +137,16 @@ enum Command {
 }
 
 #[derive(Debug, Subcommand)]
-enum GenesisCommand {
-    /// Checks a genesis document.
-    Check(genesis::CheckArguments),
-    /// Makes a genesis document from a node's state.
-    Dump(genesis::DumpArguments),
-}
-
-#[derive(Debug, Subcommand)]
 enum DebugCommand {
     /// Computes a recorded network again and compares everything.
     Replay(replay::ReplayArguments),
     /// Writes the state at a height as a genesis document.
     Dumpdb(dumpdb::DumpArguments),
+    /// A node of a test network, told what only test networks allow.
+    #[command(subcommand)]
+    Control(debug::ControlCommand),
+    /// Takes out of a genesis document what has too little stake, and writes it in canonical form.
+    FixGenesis(genesis::fix::FixArguments),
 }
 
 /// Source: go/oasis-node/cmd/root.go, `initVersions`.
@@ -182,9 +186,12 @@ fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(e) => return tell(&e),
     };
+    for word in flags::ignored(&matches) {
+        eprintln!("warning: {word:?} is no flag, and ignored; the value of a switch stands behind `=`, for example: --wait=false");
+    }
     let result = match arguments.command {
         None => return run::run(&matches),
-        Some(Command::Control { node, command }) => control::run(&command, &node),
+        Some(Command::Control { node, command, .. }) => control::run(&command, &node),
         Some(Command::Completion(args)) => completion::run(&args, flags::add(Arguments::command())),
         Some(Command::Identity { common, command }) => identity::run(&command, &common),
         Some(Command::Keymanager { common, command }) => keymanager::run(&command, &common),
@@ -193,14 +200,15 @@ fn main() -> ExitCode {
         Some(Command::Storage(command)) => storage::run(&command),
         Some(Command::Ias(command)) => storage::run_ias(&command),
         Some(Command::UnsafeReset { common, arguments }) => reset::run(&arguments, &common),
-        Some(Command::Genesis(GenesisCommand::Dump(args))) => genesis::dump(&args),
+        Some(Command::Genesis { common, command }) => genesis::run(&command, &common),
         Some(Command::Consensus { common, command }) => consensus::run(&command, &common),
         Some(Command::Governance { common, command }) => governance::run(&command, &common),
         Some(Command::Registry { common, command }) => registry::run(&command, &common),
         Some(Command::Stake { common, command }) => stake::run(&command, &common),
-        Some(Command::Genesis(GenesisCommand::Check(args))) => genesis::check(&args),
         Some(Command::Localnet(args)) => localnet::run(&args),
         Some(Command::Debug(DebugCommand::Dumpdb(args))) => dumpdb::dump(&args),
+        Some(Command::Debug(DebugCommand::Control(command))) => debug::control(&command),
+        Some(Command::Debug(DebugCommand::FixGenesis(args))) => genesis::fix::fix(&args),
         Some(Command::Debug(DebugCommand::Replay(args))) => return replay::replay(&args),
     };
     end(result)

@@ -3,6 +3,7 @@
 //! Source: go/oasis-node/cmd/common.
 
 pub mod entity;
+pub mod number;
 pub mod tx;
 
 use std::{
@@ -199,6 +200,11 @@ pub fn read_json<T: FromJson>(path: &Path) -> Result<T> {
     let text = fs::read(path).with_context(|| path.display().to_string())?;
     let value = json::parse(&text).with_context(|| path.display().to_string())?;
     json::read(&value).with_context(|| path.display().to_string())
+}
+
+/// Reads a path that may be empty, which stands for none or for the standard output.
+pub fn path(text: &str) -> Result<PathBuf, std::convert::Infallible> {
+    Ok(PathBuf::from(text))
 }
 
 /// Reads a value of a flag, and says which flag is wrong, and what would be right.

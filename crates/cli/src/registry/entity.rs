@@ -90,7 +90,8 @@ pub fn run(command: &EntityCommand, common: &CommonFlags) -> Result<()> {
     }
 }
 
-fn sign(key: &dyn Signer, entity: &Entity) -> Result<SignedEntity> {
+/// Signs an entity's registration.
+pub fn sign(key: &dyn Signer, entity: &Entity) -> Result<SignedEntity> {
     let signed = SignedBlob::sign(key, &registry::REGISTER_ENTITY_SIGNATURE_CONTEXT, &ChainContext::UNSET, entity);
     Ok(SignedEntity(signed.context("failed to sign entity descriptor")?))
 }

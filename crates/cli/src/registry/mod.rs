@@ -2,7 +2,7 @@
 //!
 //! Source: go/oasis-node/cmd/registry.
 
-mod entity;
+pub mod entity;
 mod node;
 mod runtime;
 

@@ -19,7 +19,7 @@ use oasis_consensus_engine::{
 use oasis_consensus_types::{
     consensus::TENDERMINT_APP_VERSION,
     errors::CodedError,
-    upgrade::{Descriptor, ERR_STOP_FOR_UPGRADE},
+    upgrade::{Descriptor, ERR_STOP_FOR_UPGRADE, INVALID_UPGRADE_HEIGHT, UpgradeStage},
 };
 use oasis_mkvs::checkpoint::Restorer;
 use oasis_primitives::{quantity::Quantity, sgx::Policy, signature::PublicKey};
@@ -114,6 +114,30 @@ pub struct Machine<T> {
     stop: Option<StopReason>,
 }
 
+/// Module of the log. Source: go/upgrade/api/api.go, `ModuleName`.
+const LOG_UPGRADE: &str = "upgrade";
+
+/// Begins the upgrades that are due, or says which this program can't perform.
+///
+/// Source: go/upgrade/upgrade.go, `checkStatus`, `StartupUpgrade`.
+fn start_upgrades(upgrader: &mut Upgrader) -> Result<(), OpenError> {
+    let before: Vec<_> = upgrader.pending().to_vec();
+    let result = upgrader.start();
+    for (before, now) in before.iter().zip(upgrader.pending()) {
+        let handler = now.descriptor.handler.as_str();
+        if !before.has_stage(UpgradeStage::STARTUP) && now.has_stage(UpgradeStage::STARTUP) {
+            tracing::warn!(target: LOG_UPGRADE, handler, log_event = "upgrade/startup-upgrade", "performing startup upgrade");
+        }
+        if now.upgrade_height != INVALID_UPGRADE_HEIGHT
+            && let Err(error) = now.descriptor.ensure_compatible()
+        {
+            let event = "upgrade/incompatible-binary";
+            tracing::error!(target: LOG_UPGRADE, handler, %error, log_event = event, "incompatible binary version for upgrade");
+        }
+    }
+    result.map_err(OpenError::Upgrade)
+}
+
 pub(crate) fn fatal(error: impl fmt::Display) -> Fatal {
     Fatal::new(error)
 }
@@ -129,7 +153,7 @@ impl<T: Backend> Machine<T> {
             Some(note) => Upgrader::resume(note.upgrades.clone()),
             None => Upgrader::new(config.upgrades.clone()),
         };
-        upgrader.start().map_err(OpenError::Upgrade)?;
+        start_upgrades(&mut upgrader)?;
         if config.stop_at_upgrades {
             upgrader = upgrader.stopping_at_upgrades();
         }
@@ -258,15 +282,25 @@ impl<T: Backend> Machine<T> {
     fn change_upgrades(&mut self, change: impl FnOnce(&mut Upgrader) -> Result<(), CodedError>) -> Result<(), Error> {
         let upgrader = self.executor.upgrader_mut().ok_or_else(|| Error::fatal("no upgrades are performed"))?;
         change(upgrader)?;
-        let upgrades = upgrader.pending().to_vec();
+        self.keep_upgrades().map_err(Error::fatal)
+    }
+
+    /// Keeps what the upgrades are at now.
+    fn keep_upgrades(&mut self) -> Result<(), Fatal> {
+        let upgrades = self.executor.upgrader().map(|u| u.pending().to_vec()).unwrap_or_default();
         let tree = self.executor.tree_mut();
-        if let Some(note) = tree.note().map_err(Error::fatal)? {
-            tree.keep_note(Note { upgrades, ..note }).map_err(Error::fatal)?;
+        match tree.note()? {
+            Some(note) => tree.keep_note(Note { upgrades, ..note }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn run(&mut self, block: &CheckedBlock, votes: &[VoteInfo], byzantine: &[ByzantineValidator]) -> Result<AbciResponses> {
+        let last = block.header().height.saturating_sub(1);
+        for pending in self.executor.upgrader().iter().flat_map(|u| u.pending()).filter(|p| !p.is_completed() && p.upgrade_height == last) {
+            let handler = pending.descriptor.handler.as_str();
+            tracing::warn!(target: LOG_UPGRADE, handler, log_event = "upgrade/consensus-upgrade", "performing consensus upgrade");
+        }
         let begin = self.executor.begin_block(&convert::begin_block(block, votes, byzantine))?;
         let txs = self.prepared.take(block.txs(), self.executor.rules());
         // The signatures inside of the transactions, in one batch too.
@@ -340,10 +374,13 @@ impl<T: Backend> Application for Machine<T> {
                 } else {
                     Fatal::new(format_args!("block {height}: {error}"))
                 };
-                if let Err(second) = self.executor.abandon() {
-                    return Err(Fatal::new(format_args!("{error}; {second}")));
+                let left = self.executor.abandon().map_err(fatal);
+                // The next start is to know that the upgrade is due.
+                let left = if self.stop.is_some() { left.and_then(|()| self.keep_upgrades()) } else { left };
+                match left {
+                    Ok(()) => Err(error),
+                    Err(second) => Err(Fatal::new(format_args!("{error}; {second}"))),
                 }
-                Err(error)
             }
         }
     }

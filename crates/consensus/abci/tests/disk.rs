@@ -11,7 +11,7 @@ use std::{
 };
 
 use common::{Chain, apply};
-use oasis_consensus_abci::{Config, Disk, DiskOptions, Machine, Pruning};
+use oasis_consensus_abci::{Config, Disk, DiskOptions, Machine, Pruning, StopReason};
 use oasis_consensus_engine::ports::Application;
 use oasis_consensus_types::upgrade::Descriptor;
 use oasis_primitives::version::VERSIONS;
@@ -108,6 +108,34 @@ fn an_upgrade_that_was_submitted_or_cancelled_is_remembered_vectors() {
     assert_eq!(machine.executor().upgrader().unwrap().pending().len(), 1);
     machine.cancel_upgrade(&descriptor).unwrap();
     let machine = chain.machine(disk_after(machine, dir.path(), &chain));
+    assert!(machine.executor().upgrader().unwrap().pending().is_empty());
+}
+
+/// As the original: the node stops before the block of the upgrade, and the next start performs it.
+#[test]
+fn a_node_stops_at_an_upgrade_once_and_performs_it_when_started_again_vectors() {
+    let chain = common::named("node-upgrade-consensus-params-update-2021-08");
+    let dir = tempfile::tempdir().unwrap();
+    let config = || Config { stop_at_upgrades: true, ..Config::default() };
+    let mut machine = chain.machine_with(disk(dir.path(), &chain), config());
+    chain.init(&mut machine);
+    let mut stops = Vec::new();
+    for (state, recorded) in chain.states().iter().zip(&chain.blocks) {
+        let votes = state.vote_infos(&recorded.block);
+        if machine.execute(&recorded.block, &votes, &recorded.block.evidence().byzantine_validators()).is_err() {
+            let Some(StopReason::Upgrade { height, .. }) = machine.stop_reason() else { panic!("height {}", recorded.height()) };
+            stops.push(*height);
+        } else {
+            // Executed, and never committed.
+            assert_eq!(machine.stop_reason(), None);
+        }
+        machine = chain.machine_with(disk_after(machine, dir.path(), &chain), config());
+        if recorded.height() == 1 {
+            chain.init(&mut machine);
+        }
+        apply(&mut machine, state, recorded);
+    }
+    assert_eq!(stops.len(), 1, "{stops:?}");
     assert!(machine.executor().upgrader().unwrap().pending().is_empty());
 }
 

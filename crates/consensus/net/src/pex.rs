@@ -189,6 +189,7 @@ impl Pex {
         }
         let entry = self.failures.entry(address.socket()).or_insert((0, now));
         *entry = (entry.0.saturating_add(1), now);
+        self.visited.remove(&address.id);
     }
 
     /// An address did not fail.
@@ -218,6 +219,11 @@ impl Pex {
             }
         }
         chosen.into_values().collect()
+    }
+
+    /// Whether a seed visited a node lately.
+    pub fn is_visited(&self, id: &PeerId) -> bool {
+        self.visited.contains_key(id)
     }
 
     /// Addresses that a seed visits now. Source: `crawlPeers`, `cleanupCrawlPeerInfos`.
@@ -293,6 +299,9 @@ mod tests {
         assert_eq!(pex.visit(vec![address(1), address(2)], now).len(), 2);
         assert_eq!(pex.visit(vec![address(1), address(3)], now + Duration::from_secs(119)), [address(3)]);
         assert_eq!(pex.visit(vec![address(1)], now + Duration::from_secs(120)), [address(1)]);
+        // One that was not there has not been visited.
+        pex.dial_failed(&address(3), now);
+        assert!(!pex.is_visited(&address(3).id) && pex.is_visited(&address(1).id));
     }
 
     proptest! {

@@ -104,7 +104,7 @@ pub const KEYS: &[Key] = &[
     key("consensus.tendermint.p2p.seed", List, "", "seed nodes, ID@IP:port"),
     key("consensus.tendermint.p2p.send_rate", Int, "5120000", "most bytes a second to a peer"),
     key("consensus.tendermint.p2p.unconditional_peer_ids", List, "", "IDs of peers that limits do not hold for"),
-    later("consensus.tendermint.seed.debug.disable_addr_book_from_genesis", Bool, "", "an empty address book of seeds"),
+    key("consensus.tendermint.seed.debug.disable_addr_book_from_genesis", Bool, "", ""),
     key("consensus.tendermint.sentry.upstream_address", List, "", "nodes this one is a sentry for, ID@IP:port"),
     key("consensus.tendermint.state_sync.consensus_node", List, "", "nodes that light blocks are taken from, PUBKEY@IP:port"),
     key("consensus.tendermint.state_sync.enabled", Bool, "", "start from a snapshot of the state, where there is no state yet"),

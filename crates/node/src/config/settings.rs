@@ -145,6 +145,8 @@ pub struct P2pSettings {
     pub lenient: bool,
     /// Whether several peers may have one IP address.
     pub allow_duplicate_ip: bool,
+    /// Whether a seed begins without the addresses of the genesis document's validators.
+    pub seed_without_genesis: bool,
 }
 
 /// How to start from a snapshot.
@@ -384,6 +386,7 @@ fn p2p(config: &Config, debug: bool) -> Result<P2pSettings, ConfigError> {
         peer_exchange: !config.flag("consensus.tendermint.p2p.disable_peer_exchange"),
         lenient: debug && config.flag("consensus.tendermint.debug.addr_book_lenient"),
         allow_duplicate_ip: debug && config.flag("consensus.tendermint.debug.allow_duplicate_ip"),
+        seed_without_genesis: debug && config.flag("consensus.tendermint.seed.debug.disable_addr_book_from_genesis"),
     })
 }
 

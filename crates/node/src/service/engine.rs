@@ -392,7 +392,8 @@ impl Engine {
             NodeEvent::BlockSync(progress) => self.progress(&format_args!("block sync: {progress}")),
             NodeEvent::StateSync(progress) => self.progress(&format_args!("state sync: {progress}")),
             NodeEvent::Restored { height } => {
-                tracing::info!(target: "tendermint/statesync", height, "state restored");
+                // Source: go/consensus/tendermint/abci/mux.go, `LogEventABCIStateSyncComplete`.
+                tracing::info!(target: "tendermint/statesync", height, log_event = "tendermint/abci/state_sync_complete", "state restored");
                 self.view.send_modify(|view| view.height = height);
             }
             NodeEvent::TxChecked { id, result } => self.tx_checked(id, result),

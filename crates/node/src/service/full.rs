@@ -85,6 +85,7 @@ fn open_machine(prepared: &Prepared, together: &Together) -> Result<(Shared<Disk
         min_gas_price: Quantity::from(settings.min_gas_price),
         own_tx_signer: Some(prepared.identity.node.public_key()),
         disable_checkpointer: settings.checkpointer.disabled,
+        stop_at_upgrades: true,
         ..MachineConfig::default()
     };
     let reader = tree.reader();

@@ -15,12 +15,14 @@ mod sentry;
 mod signer;
 pub mod snapshot;
 mod stop;
+mod stopped;
 mod workers;
 
 pub use paths::Paths;
 pub use prepare::{Prepared, StartError, load_network, prepare};
 pub(crate) use public::listen;
 pub use stop::{Stop, Stopper, stop};
+pub use stopped::Stopped;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -44,7 +46,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
         let (stopper, mut stop) = stop();
         stopper.on_signals().map_err(|e| StartError(format!("signals: {e}")))?;
         match prepared.settings.mode {
-            Mode::Seed => seed::run(&prepared, &mut stop).await,
+            Mode::Seed => seed::run(prepared, stopper, &mut stop).await,
             Mode::Full | Mode::Archive => full::run(prepared, stopper, &mut stop).await,
         }
     })

@@ -57,6 +57,11 @@ impl Paths {
         self.root.join("workers")
     }
 
+    /// Upgrades that a seed was told of.
+    pub fn seed_upgrades(&self) -> PathBuf {
+        self.memory().join("upgrades")
+    }
+
     /// Genesis documents of the network's end. Source: go/oasis-node/cmd/node/node.go, `exportsSubDir`.
     pub fn exports(&self) -> PathBuf {
         self.root.join("exports")

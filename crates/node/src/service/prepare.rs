@@ -12,7 +12,12 @@ use oasis_consensus_app::genesis::{CheckOptions, check_json};
 use oasis_consensus_engine::sign_state::SIGN_STATE_FILE;
 
 use super::paths::Paths;
-use crate::{config::Settings, files, identity::Identity, signers};
+use crate::{
+    config::{Mode, Settings},
+    files,
+    identity::Identity,
+    signers,
+};
 
 /// The largest genesis document that is read.
 const MAX_GENESIS: u64 = 1 << 30;
@@ -69,7 +74,10 @@ pub fn prepare(settings: Settings) -> Result<Prepared, StartError> {
     if let Some(entity) = &settings.registration.entity {
         super::workers::read_entity(entity)?;
     }
-    check_chain(&paths.chain_context(), &network.chain_context)?;
+    // A seed keeps nothing of its network but addresses.
+    if settings.mode != Mode::Seed {
+        check_chain(&paths.chain_context(), &network.chain_context)?;
+    }
     let keys = signers::open(&settings.signer, root, &Identity::ROLES).map_err(|e| StartError(e.to_string()))?;
     let identity = Identity::with_signers(root, &*keys).map_err(|e| StartError(e.to_string()))?;
     if settings.registration.rotate_certs > 0 && identity.next_tls.is_none() {

@@ -2,6 +2,8 @@
 //!
 //! Source: tendermint `p2p/pex/pex_reactor.go`.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use oasis_consensus_engine::PeerId;
 use tokio::time::Instant;
@@ -15,6 +17,9 @@ use crate::{
     reason::Reason,
 };
 
+/// A seed visits a node that introduced itself after this time.
+const NEWCOMER: Duration = Duration::from_secs(1);
+
 impl Manager {
     /// A peer is there: those that we dialed are asked, those that dialed us are noted. Source: `AddPeer`.
     pub(super) fn greet(&mut self, id: &PeerId, info: &NodeInfo, outbound: bool) {
@@ -25,10 +30,16 @@ impl Manager {
             if self.book.needs_more() || self.config.seed_mode {
                 self.ask(*id);
             }
-        } else if let Some(address) = info.address()
-            && let Err(e) = self.book.add(address, address, unix_now(), &mut self.rng)
-        {
-            debug!(target: LOG, %address, error = %e, "address not taken");
+        } else if let Some(address) = info.address() {
+            match self.book.add(address, address, unix_now(), &mut self.rng) {
+                // A seed does not keep those who are new waiting until its next round: a small network gets going sooner.
+                Ok(_) if self.config.seed_mode && !self.pex.is_visited(id) => {
+                    let soon = Instant::now() + NEWCOMER;
+                    self.ensure_at = self.ensure_at.map(|at| at.min(soon));
+                }
+                Ok(_) => {}
+                Err(e) => debug!(target: LOG, %address, error = %e, "address not taken"),
+            }
         }
     }
 

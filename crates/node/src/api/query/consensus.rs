@@ -31,7 +31,7 @@ pub(super) const METHODS: &[&str] = &[
 
 /// Source: go/consensus/api/api.go, `GetSignerNonceRequest`.
 #[derive(Clone, Debug, Default, Cbor)]
-struct SignerNonceRequest {
+pub struct SignerNonceRequest {
     account_address: Address,
     height: i64,
 }

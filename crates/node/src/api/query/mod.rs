@@ -26,7 +26,7 @@ use oasis_consensus_types::{
 use oasis_mkvs::{Root, Tree};
 use oasis_primitives::cbor::{self, Encode, NilVec};
 
-pub use consensus::document;
+pub use consensus::{SignerNonceRequest, document};
 pub use events::{BlockEvents, api_events};
 pub use light::light_block_of;
 pub use registry::node_list;

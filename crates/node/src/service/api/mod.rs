@@ -3,6 +3,7 @@
 //! Source: go/control, go/consensus/api/grpc.go, go/consensus/tendermint/full.
 
 mod debug;
+pub mod seed;
 mod status;
 mod streams;
 

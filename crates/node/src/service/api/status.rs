@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Name of the engine. Source: go/consensus/tendermint/api/api.go, `BackendName`.
-const BACKEND: &str = "tendermint";
+pub(super) const BACKEND: &str = "tendermint";
 
 impl Running {
     /// Source: go/control/control.go, `GetStatus`.
