@@ -3,6 +3,7 @@
 //! Source: go/oasis-node/cmd/control/control.go.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{self, Write},
     path::PathBuf,
@@ -22,6 +23,9 @@ use oasis_primitives::{
 
 /// The service of these commands.
 const SERVICE: &str = "oasis-core.NodeController";
+
+/// Where the status says which keys of the configuration are not served.
+const NOT_SERVED: &str = "not_served";
 
 /// The message of calls that say nothing.
 const NOTHING: cbor::Value = cbor::Value::Null;
@@ -68,7 +72,13 @@ pub fn run(command: &ControlCommand, address: &NodeAddress) -> Result<()> {
         match command {
             ControlCommand::Status => {
                 let status: Status = call(&client, "GetStatus", &NOTHING).await?;
-                print(&json::to_text_pretty(&status.to_json()))?;
+                let mut status = status.to_json();
+                // Only this program's node has the method.
+                let missing: Option<BTreeMap<String, String>> = call(&client, "GetNotServed", &NOTHING).await.ok();
+                if let Some(missing) = missing.filter(|missing| !missing.is_empty()) {
+                    status[NOT_SERVED] = missing.into_iter().map(|(key, text)| (key, json::Value::String(text))).collect();
+                }
+                print(&json::to_text_pretty(&status))?;
             }
             ControlCommand::IsSynced => {
                 let synced: bool = call(&client, "IsSynced", &NOTHING).await?;

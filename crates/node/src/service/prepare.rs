@@ -8,10 +8,12 @@ use std::{
 };
 
 use oasis_consensus_abci::Network;
+use oasis_consensus_engine::address_of;
+use oasis_primitives::signature::Signer as _;
 use oasis_consensus_app::genesis::{CheckOptions, check_json};
 
 use super::paths::Paths;
-use crate::{config::Settings, files, identity::Identity};
+use crate::{config::{MetricsSettings, Settings}, files, identity::Identity, metrics::Metrics};
 
 /// The largest genesis document that is read.
 const MAX_GENESIS: u64 = 1 << 30;
@@ -53,6 +55,8 @@ pub struct Prepared {
     pub identity: Identity,
     /// The network.
     pub network: Arc<Network>,
+    /// What is counted; none where metrics are off.
+    pub metrics: Option<Arc<Metrics>>,
     /// Held until the node has stopped.
     _lock: File,
 }
@@ -90,7 +94,11 @@ pub fn prepare(settings: Settings) -> Result<Prepared, StartError> {
     if let Some(parent) = paths.address_book().parent() {
         fs::create_dir_all(parent).map_err(|e| StartError::at(parent, e))?;
     }
-    Ok(Prepared { settings, paths, identity, network: Arc::new(network), _lock: lock })
+    let metrics = (settings.metrics != MetricsSettings::None).then(|| {
+        let address = address_of(&identity.consensus.public_key().0);
+        Metrics::new(settings.datadir.clone(), &network.engine.chain_id, address)
+    });
+    Ok(Prepared { settings, paths, identity, network: Arc::new(network), metrics, _lock: lock })
 }
 
 /// Two nodes on one directory would sign twice.

@@ -2,17 +2,23 @@
 //!
 //! Source: go/consensus/tendermint/seed/seed.go.
 
+use std::sync::Arc;
+
 use oasis_consensus_net::{NetAddress, Network as Peers, PeerId};
 use oasis_consensus_types::genesis::Document;
 
 use super::{
-    net,
+    net, numbers,
     prepare::{Prepared, StartError},
     stop::Stop,
 };
+use crate::metrics;
 
 /// Runs a seed until it is told to stop.
 pub async fn run(prepared: &Prepared, stop: &mut Stop) -> Result<(), StartError> {
+    if let (Some(server), Some(metrics)) = (numbers::bind(prepared).await?, &prepared.metrics) {
+        metrics::start(server, Arc::clone(metrics), metrics::Nothing, stop.receiver());
+    }
     let config = net::config(prepared);
     let started = Peers::start(config, prepared.identity.p2p.clone(), Vec::new()).await;
     let (handle, mut events) = started.map_err(net::failed)?;
