@@ -82,7 +82,7 @@ pub fn run(command: &ControlCommand, address: &NodeAddress) -> Result<()> {
             }
             ControlCommand::IsSynced => {
                 let synced: bool = call(&client, "IsSynced", &NOTHING).await?;
-                print(&format!("node has {}completed initial syncing", if synced { "" } else { "not " }))?;
+                print(&format!("node {}completed initial syncing", if synced { "" } else { "has not " }))?;
                 if !synced {
                     std::process::exit(1);
                 }

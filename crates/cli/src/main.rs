@@ -19,10 +19,11 @@ mod reset;
 mod run;
 mod signer;
 mod stake;
+mod version;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 use common::CommonFlags;
 
 /// A node of an Oasis network. Without a command it runs the node.
@@ -131,6 +132,10 @@ fn main() -> ExitCode {
     let (matches, arguments) = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches).map(|arguments| (matches, arguments)))
     {
         Ok(parsed) => parsed,
+        Err(e) if e.kind() == ErrorKind::DisplayVersion => {
+            let _ = common::write_out(&version::text());
+            return ExitCode::SUCCESS;
+        }
         Err(e) => {
             // Whoever reads it may stop reading. Wrong flags end with 1, as in the original.
             let _ = e.print();

@@ -237,12 +237,7 @@ impl Chain {
     pub(super) fn add(&self, page: &mut Page) {
         let counts = self.lock();
         let chain = [("chain_id", self.id.as_str())];
-        page.counter(
-            "oasis_consensus_proposed_blocks",
-            "Number of blocks proposed by the node.",
-            &BACKEND,
-            counts.proposed,
-        );
+        page.counter("oasis_consensus_proposed_blocks", "Number of blocks proposed by the node.", &BACKEND, counts.proposed);
         page.counter("oasis_consensus_signed_blocks", "Number of blocks signed by the node.", &BACKEND, counts.signed);
         page.counter("oasis_finalized_rounds", "Number of finalized rounds.", &[], counts.rounds);
         for (id, (_, count, sum)) in counts.runtimes.iter().filter(|(_, (_, count, _))| *count > 0) {

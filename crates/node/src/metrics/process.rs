@@ -94,11 +94,7 @@ fn memory(page: &mut Page, status: &str) {
             "oasis_node_mem_rss_anon_bytes",
             "Size of resident anonymous memory of worker as reported by /proc/<PID>/status (bytes).",
         ),
-        (
-            "RssFile:",
-            "oasis_node_mem_rss_file_bytes",
-            "Size of resident file mappings of worker as reported by /proc/<PID>/status (bytes)",
-        ),
+        ("RssFile:", "oasis_node_mem_rss_file_bytes", "Size of resident file mappings of worker as reported by /proc/<PID>/status (bytes)"),
         ("RssShmem:", "oasis_node_mem_rss_shmem_bytes", "Size of resident shared memory of worker."),
     ];
     for (key, name, help) in ALL {

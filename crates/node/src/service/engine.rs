@@ -372,16 +372,14 @@ impl Engine {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Send { peer, channel, bytes } => {
-                    match self.net.send(&peer, channel.0, Bytes::copy_from_slice(&bytes)) {
-                        Ok(()) => {
-                            if let Some(metrics) = &self.metrics {
-                                metrics.chain.sent(peer, channel.0, bytes.len());
-                            }
+                Effect::Send { peer, channel, bytes } => match self.net.send(&peer, channel.0, Bytes::copy_from_slice(&bytes)) {
+                    Ok(()) => {
+                        if let Some(metrics) = &self.metrics {
+                            metrics.chain.sent(peer, channel.0, bytes.len());
                         }
-                        Err(error) => tracing::debug!(target: "tendermint/p2p", %peer, %error, "message not sent"),
                     }
-                }
+                    Err(error) => tracing::debug!(target: "tendermint/p2p", %peer, %error, "message not sent"),
+                },
                 Effect::Drop { peer, reason, ban } => {
                     tracing::warn!(target: "tendermint/p2p", %peer, reason, ban, "peer dropped");
                     self.net.disconnect(peer, reason, ban);

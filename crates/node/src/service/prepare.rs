@@ -8,12 +8,17 @@ use std::{
 };
 
 use oasis_consensus_abci::Network;
+use oasis_consensus_app::genesis::{CheckOptions, check_json};
 use oasis_consensus_engine::address_of;
 use oasis_primitives::signature::Signer as _;
-use oasis_consensus_app::genesis::{CheckOptions, check_json};
 
 use super::paths::Paths;
-use crate::{config::{MetricsSettings, Settings}, files, identity::Identity, metrics::Metrics};
+use crate::{
+    config::{MetricsSettings, Settings},
+    files,
+    identity::Identity,
+    metrics::Metrics,
+};
 
 /// The largest genesis document that is read.
 const MAX_GENESIS: u64 = 1 << 30;

@@ -35,7 +35,10 @@ const GET_NOT_SERVED: &str = "GetNotServed";
 
 /// Methods that change something, wait for something, or tell of the node itself; queries and streams have their own lists.
 const METHODS: &[(&str, &[&str])] = &[
-    ("NodeController", &["RequestShutdown", "WaitSync", "IsSynced", "WaitReady", "IsReady", "UpgradeBinary", "CancelUpgrade", "GetStatus", GET_NOT_SERVED]),
+    (
+        "NodeController",
+        &["RequestShutdown", "WaitSync", "IsSynced", "WaitReady", "IsReady", "UpgradeBinary", "CancelUpgrade", "GetStatus", GET_NOT_SERVED],
+    ),
     ("DebugController", &["SetEpoch", "WaitNodesRegistered"]),
     ("Consensus", &["SubmitTx", "EstimateGas", "GetUnconfirmedTransactions", "GetStatus"]),
     ("ConsensusLight", &["SubmitTxNoWait", "SubmitEvidence"]),
