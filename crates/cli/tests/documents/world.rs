@@ -157,7 +157,7 @@ impl World {
         let lines = commands(&block.text);
         let program = |line: &String| line.split_whitespace().next().unwrap_or_default().to_owned();
         let ours = |line: &String| TOOLS.contains(&program(line).as_str()) || is_assignment(line);
-        let is = lines.iter().any(|line| TOOLS.contains(&program(line).as_str()));
+        let is = lines.iter().any(|line| program(line) == TOOLS[0] || (line.starts_with("cat ") && line.contains("entity.json")));
         assert!(!is || lines.iter().all(ours), "{}: a command that is not known among this program's", block.place);
         is
     }

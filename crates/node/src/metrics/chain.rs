@@ -181,11 +181,10 @@ impl Chain {
             counts.round_of(id);
         }
         counts.latest = header.height;
+        counts.height = header.height.saturating_add(1);
         // Those of a chain that is only followed are not told, as in the original.
         if counts.mode == Some(Mode::Consensus) {
             self.record(&mut counts, applied, state);
-        } else {
-            counts.height = header.height.saturating_add(1);
         }
         counts.follow(state);
     }
