@@ -2,14 +2,18 @@
 //!
 //! Source: go/oasis-node/cmd/control/control.go.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::Result;
 use clap::Subcommand;
 use oasis_consensus_types::upgrade::Descriptor;
 use oasis_node_service::api::status::Status;
+use oasis_primitives::json::{self, ToJson};
 
-use crate::common::{NOTHING, Node, NodeFlags, print, print_json, read_json};
+use crate::common::{NOTHING, Node, NodeFlags, print, read_json};
+
+/// Where the status says which keys of the configuration are not served.
+const NOT_SERVED: &str = "not_served";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -38,7 +42,15 @@ pub enum ControlCommand {
 pub fn run(command: &ControlCommand, flags: &NodeFlags) -> Result<()> {
     let node = Node::connect(flags)?;
     match command {
-        ControlCommand::Status => print_json(&node.call::<_, Status>("NodeController/GetStatus", &NOTHING)?),
+        ControlCommand::Status => {
+            let mut status = node.call::<_, Status>("NodeController/GetStatus", &NOTHING)?.to_json();
+            // Only this program's node has the method.
+            let missing: Option<BTreeMap<String, String>> = node.call("NodeController/GetNotServed", &NOTHING).ok();
+            if let Some(missing) = missing.filter(|missing| !missing.is_empty()) {
+                status[NOT_SERVED] = missing.into_iter().map(|(key, text)| (key, json::Value::String(text))).collect();
+            }
+            print(&json::to_text_pretty(&status))
+        }
         ControlCommand::IsSynced => {
             let synced: bool = node.call("NodeController/IsSynced", &NOTHING)?;
             print(if synced { "node completed initial syncing" } else { "node has not completed initial syncing" })?;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 use oasis_localnet::BOUND;
-use oasis_node_service::config::{Served, Settings};
+use oasis_node_service::config::Settings;
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
@@ -23,13 +23,6 @@ pub fn run(matches: &ArgMatches) -> ExitCode {
         Ok(settings) => settings,
         Err(e) => return fail(&e),
     };
-    for (key, served) in config.not_served() {
-        match served {
-            Served::NotYet(part) => eprintln!("warning: {key}: {part}: accepted, but not served yet"),
-            Served::NoMeaning(why) => eprintln!("warning: {key}: accepted, but without effect: {why}"),
-            Served::Yes => {}
-        }
-    }
     match oasis_node_service::service::run(settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => fail(&e),

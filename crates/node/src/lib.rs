@@ -7,6 +7,7 @@ pub mod files;
 pub mod grpc;
 pub mod identity;
 pub mod logs;
+pub mod metrics;
 pub mod service;
 pub mod signers;
 pub mod tls;

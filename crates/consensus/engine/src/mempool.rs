@@ -113,6 +113,32 @@ pub struct Invalidated {
     pub reason: MempoolError,
 }
 
+/// What a mempool counted since it was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MempoolCounts {
+    /// Transactions that did not pass the state machine's check.
+    pub failed: u64,
+    /// Checks of transactions that had waited through a block.
+    pub rechecked: u64,
+    /// Transactions that were taken, by size: up to 1 byte, 3, 9 and so on, the last for what is larger.
+    pub sizes: [u64; 18],
+    /// Bytes of all that were taken.
+    pub bytes: u64,
+}
+
+impl MempoolCounts {
+    fn taken(&mut self, size: usize) {
+        let size = u64::try_from(size).unwrap_or(u64::MAX);
+        let last = self.sizes.len().saturating_sub(1);
+        let bounds = std::iter::successors(Some(1u64), |bound| bound.checked_mul(3)).take(last);
+        let place = bounds.take_while(|bound| *bound < size).count();
+        if let Some(count) = self.sizes.get_mut(place) {
+            *count = count.saturating_add(1);
+        }
+        self.bytes = self.bytes.saturating_add(size);
+    }
+}
+
 /// The transactions that wait for a block.
 #[derive(Debug)]
 pub struct Mempool {
@@ -128,6 +154,7 @@ pub struct Mempool {
     cache: Cache,
     announced: bool,
     available: bool,
+    counts: MempoolCounts,
 }
 
 impl Mempool {
@@ -146,6 +173,7 @@ impl Mempool {
             cache,
             announced: false,
             available: false,
+            counts: MempoolCounts::default(),
         };
         mempool.follow(state);
         mempool
@@ -157,6 +185,11 @@ impl Mempool {
         self.height = state.last_block_height;
         self.max_data_bytes = max_data_bytes(block.max_bytes, 0, state.validators.validators().len()).unwrap_or(0);
         self.max_gas = block.max_gas;
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> &MempoolCounts {
+        &self.counts
     }
 
     /// Count of transactions.
@@ -212,6 +245,7 @@ impl Mempool {
         }
         let answer = app.check_tx(&tx, false)?;
         if let Err(refused) = self.post_check(&answer) {
+            self.counts.failed = self.counts.failed.saturating_add(1);
             if !self.config.keep_invalid_txs_in_cache {
                 self.cache.remove(&hash);
             }
@@ -220,6 +254,7 @@ impl Mempool {
         let place = self.next_place;
         self.next_place = place.saturating_add(1);
         self.bytes = self.bytes.saturating_add(tx.len());
+        self.counts.taken(tx.len());
         self.places.insert(hash, place);
         let senders = sender.into_iter().collect();
         self.txs.insert(place, MempoolTx { tx, hash, height: self.height, gas_wanted: answer.gas_wanted, senders });
@@ -305,6 +340,7 @@ impl Mempool {
             for (hash, place) in self.txs.iter().map(|(place, tx)| (tx.hash, *place)).collect::<Vec<_>>() {
                 let Some(waiting) = self.txs.get(&place) else { continue };
                 let answer = app.check_tx(&waiting.tx, true)?;
+                self.counts.rechecked = self.counts.rechecked.saturating_add(1);
                 if let Err(reason) = self.post_check(&answer) {
                     self.remove(&hash);
                     if !self.config.keep_invalid_txs_in_cache {

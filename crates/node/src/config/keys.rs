@@ -72,7 +72,6 @@ const RUNTIMES: &str = "ParaTimes";
 /// It forwards calls of ParaTimes' storage and key manager only, those that their access policies allow; the services without policies
 /// it refuses. Source: go/worker/sentry/grpc/worker.go, `authFunction`.
 const SENTRY_GRPC: &str = "the gRPC sentry, which stands before nodes of ParaTimes";
-const METRICS: &str = "metrics";
 const OWN_DATABASE: &str = "this node has one database, which is not Badger";
 
 /// All keys, sorted by name.
@@ -132,11 +131,11 @@ pub const KEYS: &[Key] = &[
     key("log.file", Text, "", "log to this file instead of the terminal; a relative path is inside of the data directory"),
     key("log.format", Text, "logfmt", "logfmt or JSON"),
     key("log.level", Levels, "WARN", "DEBUG, INFO, WARN or ERROR; in the file also by module"),
-    later("metrics.address", Text, "127.0.0.1:3000", METRICS),
-    later("metrics.interval", Duration, "5s", METRICS),
-    later("metrics.job_name", Text, "", METRICS),
-    later("metrics.labels", Map, "", METRICS),
-    later("metrics.mode", Text, "none", METRICS),
+    key("metrics.address", Text, "127.0.0.1:3000", "address to serve metrics at, HOST:PORT"),
+    key("metrics.interval", Duration, "5s", ""),
+    key("metrics.job_name", Text, "", ""),
+    key("metrics.labels", Map, "", ""),
+    key("metrics.mode", Text, "none", "metrics for Prometheus: none, pull"),
     later("pprof.bind", Text, "", "profiling"),
     later("runtime.client.max_transaction_age", Int, "1500", RUNTIMES),
     later("runtime.config", Map, "", RUNTIMES),

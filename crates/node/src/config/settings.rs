@@ -9,9 +9,9 @@ use std::{
 };
 
 use oasis_consensus_net::{PeerAddress, PeerId};
-use oasis_primitives::signature::PublicKey;
+use oasis_primitives::{namespace::Namespace, signature::PublicKey};
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, Served};
 use crate::signers::{PluginSettings, RemoteSettings, SignerSettings};
 
 /// What a node is in its network. Source: go/consensus/api/api.go, `Mode…`.
@@ -189,6 +189,26 @@ pub struct CheckpointerSettings {
     pub check_interval: Duration,
 }
 
+/// Where metrics go. Source: go/oasis-node/cmd/common/metrics/metrics.go, `New`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MetricsSettings {
+    /// Nowhere: nothing is counted.
+    None,
+    /// To whoever asks at this address, HOST:PORT.
+    Pull(String),
+    /// To a gateway, in test networks.
+    Push {
+        /// Its address, HOST:PORT or http://HOST:PORT.
+        address: String,
+        /// What they are kept under there.
+        job: String,
+        /// And these.
+        labels: BTreeMap<String, String>,
+        /// How often.
+        interval: Duration,
+    },
+}
+
 /// How the node registers itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistrationSettings {
@@ -223,6 +243,8 @@ pub struct Settings {
     pub rlimit: Option<u64>,
     /// Logging.
     pub log: LogSettings,
+    /// Metrics.
+    pub metrics: MetricsSettings,
     /// What the node is.
     pub mode: Mode,
     /// Whether it registers as a validator.
@@ -255,6 +277,10 @@ pub struct Settings {
     pub recover_wal: bool,
     /// Registration.
     pub registration: RegistrationSettings,
+    /// Runtimes that the node is to support.
+    pub runtimes: Vec<Namespace>,
+    /// Keys that were given and are not served, with what there is to say of each.
+    pub not_served: BTreeMap<String, String>,
 }
 
 impl Settings {
@@ -274,6 +300,7 @@ impl Settings {
             signer: signer(config, debug),
             rlimit: Some(config.uint("debug.rlimit")).filter(|limit| debug && *limit > 0),
             log: log(config, &datadir)?,
+            metrics: metrics(config, debug)?,
             mode: mode(config)?,
             validator: config.flag("consensus.validator"),
             p2p: p2p(config, debug)?,
@@ -294,6 +321,8 @@ impl Settings {
             upgrade_stop_delay: config.duration("consensus.tendermint.upgrade.stop_delay"),
             recover_wal: debug && config.flag("consensus.tendermint.debug.unsafe_replay_recover_corrupted_wal"),
             registration: registration(config, debug)?,
+            runtimes: runtimes(config)?,
+            not_served: not_served(config),
             datadir,
             debug,
         })
@@ -345,6 +374,36 @@ fn log(config: &Config, datadir: &Path) -> Result<LogSettings, ConfigError> {
     let file = Some(config.text("log.file")).filter(|f| !f.is_empty()).map(|f| datadir.join(f));
     let default = modules.remove(DEFAULT).unwrap_or(LogLevel::Warn);
     Ok(LogSettings { file, format, default, modules })
+}
+
+fn metrics(config: &Config, debug: bool) -> Result<MetricsSettings, ConfigError> {
+    const MODE: &str = "metrics.mode";
+    const JOB: &str = "metrics.job_name";
+    const LABELS: &str = "metrics.labels";
+    const INTERVAL: &str = "metrics.interval";
+    /// The label that tells nodes apart.
+    const INSTANCE: &str = "instance";
+    let mode = config.text(MODE).to_ascii_lowercase();
+    let address = config.text("metrics.address");
+    match mode.as_str() {
+        "none" => Ok(MetricsSettings::None),
+        "pull" => Ok(MetricsSettings::Pull(address)),
+        "push" if debug => {
+            let (job, labels, interval) = (config.text(JOB), config.map(LABELS), config.duration(INTERVAL));
+            if job.is_empty() {
+                return Err(config.wrong(JOB, "a name, for the mode push", "none"));
+            }
+            if labels.get(INSTANCE).is_none_or(String::is_empty) {
+                return Err(config.wrong(LABELS, "at least instance=NAME, for the mode push", format_args!("{labels:?}")));
+            }
+            if interval.is_zero() {
+                return Err(config.wrong(INTERVAL, "a duration above zero", "0"));
+            }
+            Ok(MetricsSettings::Push { address, job, labels, interval })
+        }
+        "push" => Err(config.wrong(MODE, "none or pull (push is for test networks: debug.dont_blame_oasis)", mode)),
+        _ => Err(config.wrong(MODE, "none or pull", mode)),
+    }
 }
 
 fn p2p(config: &Config, debug: bool) -> Result<P2pSettings, ConfigError> {
@@ -457,6 +516,26 @@ fn signer(config: &Config, debug: bool) -> SignerSettings {
         },
         allow_memory: debug,
     }
+}
+
+/// Source: go/runtime/registry/config.go, `newConfig`.
+fn runtimes(config: &Config) -> Result<Vec<Namespace>, ConfigError> {
+    const KEY: &str = "runtime.supported";
+    let one = |text: &String| {
+        let wrong = || config.wrong(KEY, "identifiers of 64 hexadecimal digits", format_args!("{text:?}"));
+        let bytes: [u8; 32] = hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok()).ok_or_else(wrong)?;
+        Ok(Namespace(bytes))
+    };
+    config.list(KEY).iter().map(one).collect()
+}
+
+fn not_served(config: &Config) -> BTreeMap<String, String> {
+    let text = |served| match served {
+        Served::Yes => None,
+        Served::NotYet(part) => Some(format!("{part}: accepted, but not served yet")),
+        Served::NoMeaning(why) => Some(format!("accepted, but without effect: {why}")),
+    };
+    config.not_served().into_iter().filter_map(|(key, served)| Some((key.to_owned(), text(served)?))).collect()
 }
 
 fn registration(config: &Config, debug: bool) -> Result<RegistrationSettings, ConfigError> {

@@ -26,6 +26,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::{
     api::notices::Notice,
     grpc::{ApiError, GrpcCode},
+    metrics::Metrics,
 };
 
 /// Users' requests that wait.
@@ -198,6 +199,7 @@ struct Engine {
     waiting: BTreeMap<Sha256Hash, Vec<TxAnswer>>,
     evidence: BTreeMap<u64, oneshot::Sender<Result<(), String>>>,
     last_progress: Option<Instant>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 /// Makes the ends of a user's way to an engine that is yet to start.
@@ -224,6 +226,7 @@ pub async fn drive(
     mut events: NetEvents,
     ends: EngineEnds,
     requests: mpsc::UnboundedSender<Request>,
+    metrics: Option<Arc<Metrics>>,
 ) -> Ended {
     let EngineEnds { mut commands, view, notices } = ends;
     let (verdicts, mut verified) = mpsc::unbounded_channel();
@@ -233,6 +236,9 @@ pub async fn drive(
         v.height = state.last_block_height;
         v.time = state.last_block_time.seconds;
     });
+    if let Some(metrics) = &metrics {
+        metrics.chain.start(state, node.mode());
+    }
     let mut engine = Engine {
         node,
         net,
@@ -246,6 +252,7 @@ pub async fn drive(
         waiting: BTreeMap::new(),
         evidence: BTreeMap::new(),
         last_progress: None,
+        metrics,
     };
     engine.carry_out(first);
     loop {
@@ -286,6 +293,9 @@ impl Engine {
     fn tell(&mut self, input: Input) -> Ended {
         let effects = self.node.handle(now(), input)?;
         self.carry_out(effects);
+        if let Some(metrics) = &self.metrics {
+            metrics.chain.mempool(self.node.mempool());
+        }
         Ok(())
     }
 
@@ -300,6 +310,13 @@ impl Engine {
     }
 
     fn net_event(&mut self, event: NetEvent) -> Ended {
+        if let Some(metrics) = &self.metrics {
+            match &event {
+                NetEvent::Message { peer, channel, bytes } => metrics.chain.received(*peer, *channel, bytes),
+                NetEvent::Gone { peer, .. } => metrics.chain.gone(peer),
+                NetEvent::Connected { .. } | NetEvent::Sent { .. } => {}
+            }
+        }
         let input = match event {
             NetEvent::Connected { peer, outbound, persistent, info } => {
                 tracing::info!(target: "tendermint/p2p", %peer, moniker = info.moniker, outbound, "peer connected");
@@ -355,11 +372,14 @@ impl Engine {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Send { peer, channel, bytes } => {
-                    if let Err(error) = self.net.send(&peer, channel.0, Bytes::copy_from_slice(&bytes)) {
-                        tracing::debug!(target: "tendermint/p2p", %peer, %error, "message not sent");
+                Effect::Send { peer, channel, bytes } => match self.net.send(&peer, channel.0, Bytes::copy_from_slice(&bytes)) {
+                    Ok(()) => {
+                        if let Some(metrics) = &self.metrics {
+                            metrics.chain.sent(peer, channel.0, bytes.len());
+                        }
                     }
-                }
+                    Err(error) => tracing::debug!(target: "tendermint/p2p", %peer, %error, "message not sent"),
+                },
                 Effect::Drop { peer, reason, ban } => {
                     tracing::warn!(target: "tendermint/p2p", %peer, reason, ban, "peer dropped");
                     self.net.disconnect(peer, reason, ban);
@@ -384,10 +404,16 @@ impl Engine {
             NodeEvent::Mode(mode) => {
                 tracing::info!(target: "tendermint", mode = ?mode, "the node does something else now");
                 self.view.send_modify(|view| view.mode = Some(mode));
+                if let Some(metrics) = &self.metrics {
+                    metrics.chain.mode(mode);
+                }
             }
             NodeEvent::Applied(applied) => self.applied(applied),
             NodeEvent::Step(step) => {
                 tracing::debug!(target: "tendermint/consensus", height = step.height, round = step.round, step = ?step.step, "step");
+                if let Some(metrics) = &self.metrics {
+                    metrics.chain.step(step.height, step.round);
+                }
             }
             NodeEvent::BlockSync(progress) => self.progress(&format_args!("block sync: {progress}")),
             NodeEvent::StateSync(progress) => self.progress(&format_args!("state sync: {progress}")),
@@ -428,6 +454,9 @@ impl Engine {
             app_hash = hex::encode(&applied.app_hash),
             "block executed"
         );
+        if let Some(metrics) = &self.metrics {
+            metrics.chain.applied(&applied, self.node.state());
+        }
         if !self.waiting.is_empty() {
             for (tx, result) in applied.block.txs().iter().zip(&applied.responses.deliver_txs) {
                 let outcome = outcome(result.code, &result.codespace, || String::from_utf8_lossy(&result.log).into_owned());

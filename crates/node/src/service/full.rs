@@ -18,7 +18,7 @@ use super::{
     engine::{self, EngineHandle, Request},
     export,
     leave::{self, Leaving},
-    net,
+    net, numbers,
     prepare::{Prepared, StartError},
     public, sentry, signer,
     stop::{Stop, Stopper},
@@ -29,6 +29,7 @@ use crate::{
     config::{Mode, Prune},
     grpc,
     identity::entropy,
+    metrics::{Counted, Timed},
 };
 
 /// Blocks that were executed again at the start are told of so often.
@@ -135,6 +136,7 @@ pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Resul
     let socket = grpc::UnixServer::bind(&socket).await.map_err(|e| StartError(e.to_string()))?;
     let public = public::bind(&prepared).await?;
     let sentry = sentry::bind(&prepared).await?;
+    let numbers = numbers::bind(&prepared).await?;
     let ended = match prepared.settings.mode {
         Mode::Archive => None,
         _ => {
@@ -143,13 +145,14 @@ pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Resul
             Some(thread)
         }
     };
-    let service = Arc::new(api::NodeApi::new(running.clone()));
+    let service = Counted::over(Arc::new(api::NodeApi::new(running.clone())), prepared.metrics.as_ref());
     let mut server = tokio::spawn({
         let stop = stop.receiver();
         async move { socket.serve(service, stop).await }
     });
     public::start(&running, public, stop);
     sentry::start(&running, sentry, stop);
+    numbers::start(&running, numbers, stop);
     let workers = workers::start(&running, stop);
     tokio::spawn(leave::watch(running.clone()));
     let mut ended = ended;
@@ -229,7 +232,10 @@ async fn start_engine(running: &Running, ends: engine::EngineEnds) -> Result<(En
     }
     let signer = signer::open(&prepared.paths.sign_state(), prepared.identity.consensus.clone()).map_err(fatal)?;
     let ports = Ports {
-        app: Box::new(running.machine.clone()),
+        app: match &prepared.metrics {
+            Some(metrics) => Box::new(Timed::new(running.machine.clone(), Arc::clone(metrics))),
+            None => Box::new(running.machine.clone()),
+        },
         store: Box::new(running.blocks.clone()),
         wal: Box::new(wal),
         signer: Some(Box::new(signer)),
@@ -258,7 +264,7 @@ async fn start_engine(running: &Running, ends: engine::EngineEnds) -> Result<(En
             let (node, first) = Node::start_watched(engine::now(), config, ports, genesis, &mut on_replay)?;
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(2).build().map_err(Fatal::new)?;
-            runtime.block_on(engine::drive(node, first, net, events, ends, requests))
+            runtime.block_on(engine::drive(node, first, net, events, ends, requests, prepared.metrics.clone()))
         };
         let result = run();
         if let Err(error) = &result {

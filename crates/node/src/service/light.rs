@@ -2,7 +2,11 @@
 //!
 //! Source: go/consensus/tendermint/light/client.go, go/consensus/tendermint/full/statesync.go.
 
-use std::{thread, time::Duration};
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use oasis_consensus_engine::{
     light::{LightBlockSource, LightClient, LightError, LightRules, Mode, SourceError, TrustOptions, TrustedState},
@@ -21,17 +25,21 @@ use crate::{
     api::light::{EvidenceMessage, LightBlock, ParametersMessage},
     config::TlsAddress,
     grpc::{Client, ClientError},
+    metrics::Metrics,
 };
 
 /// The configured nodes. Each is connected to when it is asked first.
 struct Nodes {
     runtime: Handle,
     nodes: Vec<(TlsAddress, Option<Client>)>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl Nodes {
     fn call<Q: Encode + ?Sized, A: Decode>(&mut self, node: usize, method: &str, request: &Q) -> Result<A, SourceError> {
         let silent = |reason: String| SourceError::NoResponse(reason);
+        let method = format!("oasis-core.ConsensusLight/{method}");
+        let metrics = self.metrics.clone();
         let (address, client) = self.nodes.get_mut(node).ok_or_else(|| silent("no such node".to_owned()))?;
         let calling = async {
             let client = match client {
@@ -41,7 +49,12 @@ impl Nodes {
                     client.insert(Client::connect_tls(address.address, key, None).await.map_err(|e| silent(e.to_string()))?)
                 }
             };
-            client.call(&format!("oasis-core.ConsensusLight/{method}"), request).await.map_err(|e| match e {
+            let start = Instant::now();
+            let answer = client.call(&method, request).await;
+            if let Some(metrics) = metrics {
+                metrics.made.answered(&format!("/{method}"), start.elapsed());
+            }
+            answer.map_err(|e| match e {
                 ClientError::Refused(e) if e.module == ERR_VERSION_NOT_FOUND.module && e.code == ERR_VERSION_NOT_FOUND.code => {
                     SourceError::NotFound
                 }
@@ -92,12 +105,12 @@ pub async fn trusted_state(prepared: &Prepared, height: i64) -> Result<Box<Trust
     let settings = prepared.settings.state_sync.clone().ok_or_else(|| failed("no nodes are configured".to_owned()))?;
     let genesis = &prepared.network.engine;
     let (chain_id, initial_height) = (genesis.chain_id.clone(), genesis.initial_height);
-    let runtime = Handle::current();
+    let (runtime, metrics) = (Handle::current(), prepared.metrics.clone());
     let ask = move || {
         let period = i64::try_from(settings.trust_period.as_nanos()).unwrap_or(i64::MAX);
         let options = TrustOptions { period, height: settings.trust_height, hash: settings.trust_hash.to_vec() };
         let nodes = settings.nodes.into_iter().map(|node| (node, None)).collect();
-        let source = Nodes { runtime, nodes };
+        let source = Nodes { runtime, nodes, metrics };
         let mut client = LightClient::new(&chain_id, &options, LightRules::new(period), Mode::default(), source)?;
         client.state_after(height, initial_height, engine::now()).map(Box::new)
     };

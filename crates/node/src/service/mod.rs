@@ -7,6 +7,7 @@ mod full;
 mod leave;
 mod light;
 mod net;
+mod numbers;
 mod paths;
 mod prepare;
 mod public;
@@ -38,6 +39,9 @@ const THREADS: usize = 2;
 pub fn run(settings: Settings) -> Result<(), StartError> {
     files::make_private_directory(&settings.datadir).map_err(|e| StartError::at(&settings.datadir, e))?;
     logs::start(&settings.log).map_err(StartError)?;
+    for (key, text) in &settings.not_served {
+        tracing::warn!(target: "config", "{key}: {text}");
+    }
     limit_open_files(settings.rlimit)?;
     let prepared = prepare(settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();

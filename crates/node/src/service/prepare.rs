@@ -9,13 +9,14 @@ use std::{
 
 use oasis_consensus_abci::Network;
 use oasis_consensus_app::genesis::{CheckOptions, check_json};
-use oasis_consensus_engine::sign_state::SIGN_STATE_FILE;
+use oasis_consensus_engine::{address_of, sign_state::SIGN_STATE_FILE};
 
 use super::paths::Paths;
 use crate::{
-    config::{Mode, Settings},
+    config::{MetricsSettings, Mode, Settings},
     files,
     identity::Identity,
+    metrics::Metrics,
     signers,
 };
 
@@ -59,6 +60,8 @@ pub struct Prepared {
     pub identity: Identity,
     /// The network.
     pub network: Arc<Network>,
+    /// What is counted; none where metrics are off.
+    pub metrics: Option<Arc<Metrics>>,
     /// Held until the node has stopped.
     _lock: File,
 }
@@ -95,7 +98,11 @@ pub fn prepare(settings: Settings) -> Result<Prepared, StartError> {
     if let Some(parent) = paths.address_book().parent() {
         fs::create_dir_all(parent).map_err(|e| StartError::at(parent, e))?;
     }
-    Ok(Prepared { settings, paths, identity, network: Arc::new(network), _lock: lock })
+    let metrics = (settings.metrics != MetricsSettings::None).then(|| {
+        let address = address_of(&identity.consensus.public_key().0);
+        Metrics::new(settings.datadir.clone(), &network.engine.chain_id, address)
+    });
+    Ok(Prepared { settings, paths, identity, network: Arc::new(network), metrics, _lock: lock })
 }
 
 /// Takes hold of a data directory on which no node runs.

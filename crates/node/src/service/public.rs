@@ -22,6 +22,7 @@ use crate::{
     config::ConsensusRpcSettings,
     grpc::{self, Reply, ServerKey, Service},
     identity::Identity,
+    metrics::Counted,
     workers::registration::may_register,
 };
 
@@ -63,7 +64,7 @@ pub async fn bind(prepared: &Prepared) -> Result<Option<TcpListener>, StartError
 pub fn start(running: &Running, listener: Option<TcpListener>, stop: &Stop) {
     let (Some(listener), Some(key)) = (listener, running.tls.clone()) else { return };
     tracing::info!(target: "worker/consensusrpc", address = ?listener.local_addr().ok(), "serving the public consensus RPC");
-    let service = Arc::new(PublicApi(NodeApi::new(running.clone())));
+    let service = Counted::over(Arc::new(PublicApi(NodeApi::new(running.clone()))), running.prepared.metrics.as_ref());
     let stop = stop.receiver();
     tokio::spawn(async move {
         if let Err(error) = grpc::serve_tls(listener, key, grpc::Clients::Anybody, service, stop).await {

@@ -9,11 +9,11 @@ use oasis_consensus_types::{genesis::Document, node::Roles};
 
 use super::{
     api::seed::SeedApi,
-    net,
+    net, numbers,
     prepare::{Prepared, StartError},
     stop::{Stop, Stopper},
 };
-use crate::grpc;
+use crate::{grpc, metrics};
 
 /// How long those who asked before a seed stops wait for their answer at most.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
@@ -23,6 +23,9 @@ pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Resul
     let prepared = Arc::new(prepared);
     let socket = prepared.settings.socket.clone().unwrap_or_else(|| prepared.paths.root.join(grpc::SOCKET_FILE));
     let socket = grpc::UnixServer::bind(&socket).await.map_err(|e| StartError(e.to_string()))?;
+    if let (Some(server), Some(metrics)) = (numbers::bind(&prepared).await?, &prepared.metrics) {
+        metrics::start(server, Arc::clone(metrics), metrics::Nothing, stop.receiver());
+    }
     let config = net::config(&prepared);
     let started = Peers::start(config, prepared.identity.p2p.clone(), Vec::new()).await;
     let (handle, mut events) = started.map_err(net::failed)?;

@@ -54,6 +54,7 @@ struct Registered {
     time: Timestamp,
     node: Option<Node>,
     tls: Option<Vec<PublicKey>>,
+    last_failed: bool,
 }
 
 impl RegistrationState {
@@ -64,6 +65,12 @@ impl RegistrationState {
     /// The keys of the node's TLS certificates.
     pub fn tls_keys(&self, identity: &Identity) -> Vec<PublicKey> {
         self.lock().tls.clone().unwrap_or_else(|| identity.tls_keys())
+    }
+
+    /// Whether the node is registered, as far as it knows. Source: go/worker/registration/worker.go, `workerNodeRegistered`.
+    pub fn is_registered(&self) -> bool {
+        let registered = self.lock();
+        registered.node.is_some() && !registered.last_failed
     }
 
     /// What the API says of the registration.
@@ -305,8 +312,10 @@ async fn register(running: Running) {
                 registered.time = Timestamp::from_unix(now.seconds, u32::try_from(now.nanos).unwrap_or_default());
                 registered.node = Some(node);
                 registered.tls = Some(identity.tls_keys());
+                registered.last_failed = false;
             }
             Err(error) => {
+                running.registration.lock().last_failed = true;
                 tracing::error!(target: "worker/registration", epoch, %error, "the node was not registered; it tries again after the next block");
             }
         }

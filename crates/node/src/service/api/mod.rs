@@ -31,9 +31,15 @@ use crate::{
     grpc::{ApiError, GrpcCode, Reply, Service},
 };
 
+/// This node's own: what is configured and not served, by key. The original's status has no room for it.
+const GET_NOT_SERVED: &str = "GetNotServed";
+
 /// Methods that change something, wait for something, or tell of the node itself; queries and streams have their own lists.
 const METHODS: &[(&str, &[&str])] = &[
-    ("NodeController", &["RequestShutdown", "WaitSync", "IsSynced", "WaitReady", "IsReady", "UpgradeBinary", "CancelUpgrade", "GetStatus"]),
+    (
+        "NodeController",
+        &["RequestShutdown", "WaitSync", "IsSynced", "WaitReady", "IsReady", "UpgradeBinary", "CancelUpgrade", "GetStatus", GET_NOT_SERVED],
+    ),
     ("DebugController", &["SetEpoch", "WaitNodesRegistered"]),
     ("Consensus", &["SubmitTx", "EstimateGas", "GetUnconfirmedTransactions", "GetStatus"]),
     ("ConsensusLight", &["SubmitTxNoWait", "SubmitEvidence"]),
@@ -151,6 +157,7 @@ impl Running {
                 nothing()
             }
             ("NodeController", "GetStatus") => ok(&self.blocking(Self::status).await?),
+            ("NodeController", GET_NOT_SERVED) => ok(&self.prepared.settings.not_served),
             ("Consensus", "GetStatus") => ok(&self.blocking(Self::consensus_status).await?),
             ("Consensus", "SubmitTx") => self.submit(&request, true).await,
             ("Consensus", "EstimateGas") => self.estimate_gas(&request).await,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use oasis_consensus_app::epoch;
+use oasis_consensus_app::{epoch, registry, roothash};
 use oasis_consensus_engine::{address_of, ports::Store as _};
 use oasis_mkvs::{Root, RootType};
 use oasis_primitives::{hash::Hash, namespace::Namespace, version::CONSENSUS_PROTOCOL};
@@ -12,7 +12,7 @@ use crate::{
     api::{
         block::timestamp,
         query::Source as _,
-        status::{ConsensusStatus, FEATURE_FULL_NODE, FEATURE_SERVICES, IdentityStatus, Status},
+        status::{ConsensusStatus, FEATURE_FULL_NODE, FEATURE_SERVICES, IdentityStatus, RuntimeStatus, Status},
     },
     grpc::ApiError,
 };
@@ -34,10 +34,37 @@ impl Running {
                 tls: self.registration.tls_keys(identity).into(),
             },
             consensus: self.consensus_status()?,
-            runtimes: BTreeMap::new().into(),
+            runtimes: self.runtimes()?.into(),
             registration: self.registration.status(self),
             pending_upgrades: upgrades.into_iter().map(Into::into).collect::<Vec<_>>().into(),
         })
+    }
+
+    /// What the consensus layer knows of the runtimes that are configured. Source: go/oasis-node/cmd/node/control.go, `GetRuntimeStatus`.
+    fn runtimes(&self) -> Result<BTreeMap<Namespace, RuntimeStatus>, ApiError> {
+        let ids = &self.prepared.settings.runtimes;
+        if ids.is_empty() || self.source.last_height() == 0 {
+            return Ok(ids.iter().map(|id| (*id, RuntimeStatus::default())).collect());
+        }
+        let state = query::state(&self.source, 0).map_err(app_error)?;
+        let status = |id: &Namespace| {
+            // What is not known is left out, as by the original.
+            let mut status = RuntimeStatus { descriptor: registry::query::runtime(&state, id).ok(), ..RuntimeStatus::default() };
+            if let Ok(block) = roothash::query::latest_block(&state, id) {
+                let header = &block.header;
+                status.latest_round = header.round;
+                status.latest_hash = header.encoded_hash();
+                status.latest_time = header.timestamp;
+                status.latest_state_root =
+                    Root { namespace: header.namespace, version: header.round, root_type: RootType::STATE, hash: header.state_root };
+            }
+            if let Ok(block) = roothash::query::genesis_block(&state, id) {
+                status.genesis_round = block.header.round;
+                status.genesis_hash = block.header.encoded_hash();
+            }
+            (*id, status)
+        };
+        Ok(ids.iter().map(status).collect())
     }
 
     /// Source: go/consensus/tendermint/full/common.go, `GetStatus`.
