@@ -184,12 +184,21 @@ async fn supervise(arguments: &LocalnetArguments, mut network: Network) -> Resul
 
 /// Starts nodes again that have failed. One that fails before it answers would do so again: that is an error.
 fn again(network: &mut Network, last: &Sample, view: &View) -> Result<(), LocalnetError> {
-    for (number, error) in network.failed() {
-        if !last.nodes.get(number).is_some_and(|node| node.answers) {
-            return Err(error);
+    for (number, end) in network.ended() {
+        match end {
+            Ok(()) => {
+                let config = network.layout().config(number);
+                view.say(&format!(
+                    "node {number} has stopped as it was told to; worker.registration.force_register: true in {} makes it a validator again",
+                    config.display()
+                ));
+            }
+            Err(error) if last.nodes.get(number).is_some_and(|node| node.answers) => {
+                view.say(&format!("{error}\nnode {number} starts again"));
+                network.start(number)?;
+            }
+            Err(error) => return Err(error),
         }
-        view.say(&format!("{error}\nnode {number} starts again"));
-        network.start(number)?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::{
 
 use oasis_consensus_engine::address_of;
 use oasis_consensus_types::{
+    genesis::Document,
     node::Node,
     scheduler::Validator,
     staking::{Account, OwnerQuery},
@@ -86,14 +87,25 @@ impl Explorer {
         })
     }
 
-    /// All that is to be shown, in JSON; `null` before the first block. What can't be looked up now is as it was last.
+    /// All that is to be shown, in JSON; `null` before the first block, and an `error` where something can't be looked up now.
     pub async fn state(&mut self) -> State {
         let sample = self.sample.borrow().clone();
-        let known = sample.height == 0 || self.shown.as_ref().is_some_and(|(of, _)| *of == sample);
-        if !known && let Ok(Ok(state)) = tokio::time::timeout(PATIENCE, self.look(&sample)).await {
-            self.shown = Some((sample, State::from(state.to_string())));
+        if sample.height == 0 {
+            return State::from("null");
         }
-        self.shown.as_ref().map_or_else(|| State::from("null"), |(_, state)| Arc::clone(state))
+        if let Some((_, state)) = self.shown.as_ref().filter(|(of, _)| *of == sample) {
+            return Arc::clone(state);
+        }
+        let error = match tokio::time::timeout(PATIENCE, self.look(&sample)).await {
+            Ok(Ok(state)) => {
+                let state = State::from(state.to_string());
+                self.shown = Some((sample, Arc::clone(&state)));
+                return state;
+            }
+            Ok(Err(e)) => e.to_string(),
+            Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
+        };
+        State::from(json!({ "error": error }).to_string())
     }
 
     async fn look(&mut self, sample: &Sample) -> Result<Value, ClientError> {
@@ -101,14 +113,10 @@ impl Explorer {
         let (chain, token) = match &self.about {
             Some(about) => about.clone(),
             None => {
-                let document: Cbor = self.watch.call(best, "Consensus/GetGenesisDocument", &Cbor::Null).await?;
+                let document: Document = self.watch.call(best, "Consensus/GetGenesisDocument", &Cbor::Null).await?;
                 let symbol: String = self.watch.call(best, "Staking/TokenSymbol", &Cbor::Null).await?;
                 let exponent: u8 = self.watch.call(best, "Staking/TokenValueExponent", &Cbor::Null).await?;
-                let chain = match field(&document, "chain_id") {
-                    Some(Cbor::Text(name)) => name.clone(),
-                    _ => String::new(),
-                };
-                self.about.insert((chain, json!({ "symbol": symbol, "exponent": exponent }))).clone()
+                self.about.insert((document.chain_id, json!({ "symbol": symbol, "exponent": exponent }))).clone()
             }
         };
         let from = (self.height + 1).max(sample.height - BLOCKS as i64 + 1).max(1);

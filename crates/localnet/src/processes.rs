@@ -5,7 +5,7 @@ use std::{
     io,
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -106,26 +106,28 @@ impl Network {
 
     /// An error if a node has failed, with what it said last. One that was told to stop is no failure.
     pub fn check(&mut self) -> Result<(), LocalnetError> {
-        self.failed().into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+        self.ended().into_iter().try_for_each(|(_, end)| end)
     }
 
-    /// The nodes that have failed since the last look, with what each said last; they do not run any more.
-    pub fn failed(&mut self) -> Vec<(usize, LocalnetError)> {
-        let mut failed = Vec::new();
+    /// The nodes that have ended since the last look: as they were told, or with an error and what each said last.
+    pub fn ended(&mut self) -> Vec<(usize, Result<(), LocalnetError>)> {
+        let mut ended = Vec::new();
         for number in 0..self.processes.len() {
             let Some(process) = &mut self.processes[number] else { continue };
             let Ok(Some(status)) = process.try_wait() else { continue };
             self.processes[number] = None;
-            if !status.success() {
-                let said = fs::read_to_string(self.console(number)).unwrap_or_default();
-                let log = self.layout.node(number).join("node.log");
-                let said = last(&said);
-                let said = if said.is_empty() { String::new() } else { format!(": {said}") };
-                let text = format!("node {number} has failed ({status}){said}\nits log: {}", log.display());
-                failed.push((number, LocalnetError::new(text)));
-            }
+            let end = if status.success() { Ok(()) } else { Err(self.failure(number, status)) };
+            ended.push((number, end));
         }
-        failed
+        ended
+    }
+
+    fn failure(&self, number: usize, status: ExitStatus) -> LocalnetError {
+        let said = fs::read_to_string(self.console(number)).unwrap_or_default();
+        let said = last(&said);
+        let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+        let log = self.layout.node(number).join("node.log");
+        LocalnetError::new(format!("node {number} has failed ({status}){said}\nits log: {}", log.display()))
     }
 
     /// Tells all to stop and waits for them. A node that does not stop is killed, and that is an error.
