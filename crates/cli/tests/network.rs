@@ -177,7 +177,7 @@ async fn where_the_network_ends_nodes_serve_the_last_block_until_they_are_told_t
     // Started again they say so, instead of waiting for others.
     fs::remove_dir_all(network.layout().node(1).join("exports")).unwrap();
     let text = refusal(&network, &network.layout().config(1));
-    assert!(text.contains("the network halted at height 30, in epoch 1") && text.contains("a network that goes on begins with"), "{text}");
+    assert!(text.contains("the network halted at height 31, in epoch 1") && text.contains("a network that goes on begins with"), "{text}");
     assert_eq!(fs::read_dir(network.layout().node(1).join("exports")).unwrap().count(), 1);
 }
 
