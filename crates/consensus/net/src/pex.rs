@@ -189,7 +189,7 @@ impl Pex {
         }
         let entry = self.failures.entry(address.socket()).or_insert((0, now));
         *entry = (entry.0.saturating_add(1), now);
-        self.visited.remove(&address.id);
+        self.not_visited(&address.id);
     }
 
     /// An address did not fail.
@@ -219,6 +219,11 @@ impl Pex {
             }
         }
         chosen.into_values().collect()
+    }
+
+    /// Takes back that a seed visited a node.
+    pub fn not_visited(&mut self, id: &PeerId) {
+        self.visited.remove(id);
     }
 
     /// Whether a seed visited a node lately.

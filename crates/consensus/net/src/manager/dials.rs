@@ -61,7 +61,7 @@ impl Manager {
                     self.dial(address.into(), Purpose::Book);
                     dialed = dialed.saturating_add(1);
                 }
-                MayDial::TooEarly => {}
+                MayDial::TooEarly => self.pex.not_visited(&address.id),
                 MayDial::Never => {
                     self.pex.dial_succeeded(&address.socket());
                     self.ban(address.id, BAN);
