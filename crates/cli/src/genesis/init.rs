@@ -236,13 +236,13 @@ struct ConsensusFlags {
     #[arg(id = "consensus.backend", long = "consensus.backend", value_name = "BACKEND", default_value = "tendermint")]
     consensus_backend: String,
     /// Pause after a block.
-    #[arg(id = "consensus.tendermint.timeout_commit", long = "consensus.tendermint.timeout_commit", value_name = "DURATION", default_value = "1s", value_parser = duration, allow_negative_numbers = true)]
+    #[arg(id = "consensus.tendermint.timeout_commit", long = "consensus.tendermint.timeout_commit", value_name = "DURATION", default_value = "1s", value_parser = duration, allow_hyphen_values = true)]
     timeout_commit: i64,
     /// Go on as soon as all have voted.
     #[arg(id = "consensus.tendermint.skip_timeout_commit", long = "consensus.tendermint.skip_timeout_commit")]
     skip_timeout_commit: bool,
     /// Pause before a block without transactions.
-    #[arg(id = "consensus.tendermint.empty_block_interval", long = "consensus.tendermint.empty_block_interval", value_name = "DURATION", default_value = "0s", value_parser = duration, allow_negative_numbers = true)]
+    #[arg(id = "consensus.tendermint.empty_block_interval", long = "consensus.tendermint.empty_block_interval", value_name = "DURATION", default_value = "0s", value_parser = duration, allow_hyphen_values = true)]
     empty_block_interval: i64,
     /// Largest transaction.
     #[arg(
