@@ -269,10 +269,10 @@ impl View {
         if let Ok(wallet) = wallet {
             self.say(&format!("A wallet with tokens: {wallet} (key in {})", layout.wallet().display()));
             self.say("Try:");
-            self.say(&format!("  {program} stake account info --address {node} --stake.account.address {wallet}"));
+            self.say(&format!("  {program} stake account info -a {node} --stake.account.address {wallet}"));
         }
-        self.say(&format!("  {program} registry node list -v --address {node}"));
-        self.say(&format!("  {program} control status --address {node}"));
+        self.say(&format!("  {program} registry node list -v -a {node}"));
+        self.say(&format!("  {program} control status -a {node}"));
     }
 
     fn show(&self, sample: &Sample, counts: Counts, since: Duration) {

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::process::ExitStatusExt as _,
+    os::unix::process::{CommandExt as _, ExitStatusExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -74,7 +74,8 @@ impl Network {
         let file = File::create(&path).map_err(|e| LocalnetError::at(&path, e))?;
         let mut command = self.command(&self.layout.config(number));
         if self.bound {
-            command.env(BOUND, std::process::id().to_string());
+            // A terminal's Ctrl-C is for the process that runs the network: it tells the nodes.
+            command.env(BOUND, std::process::id().to_string()).process_group(0);
         }
         let child = command.stderr(file).spawn().map_err(|e| LocalnetError::at(&self.binary, e))?;
         self.processes[number] = Some(child);
