@@ -6,11 +6,12 @@ pub mod chromium;
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// The program that is tested.
 pub fn program() -> &'static Path {
@@ -52,7 +53,7 @@ impl Localnet {
     pub fn start(dir: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(program());
         command.arg("localnet").arg("--dir").arg(dir).args(arguments);
-        let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).spawn().unwrap();
         let output = BufReader::new(process.stdout.take().unwrap());
         Self { process, output }
     }
@@ -74,18 +75,11 @@ impl Localnet {
         }
     }
 
-    /// What Ctrl-C does; gives whether it ended well.
+    /// What Ctrl-C in a terminal does, where all processes of a group hear it; gives whether it ended well.
     pub fn interrupt(mut self) -> bool {
-        let pid = Pid::from_child(&self.process);
-        kill_process(pid, Signal::INT).unwrap();
+        kill_process_group(Pid::from_child(&self.process), Signal::INT).unwrap();
         // It must not wait for its reader.
         while self.line().is_some() {}
         self.process.wait().unwrap().success()
-    }
-
-    /// kill -9, without a chance to stop the nodes.
-    pub fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
     }
 }
