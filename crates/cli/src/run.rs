@@ -1,6 +1,9 @@
 //! `oasis-node`: runs the node.
 
-use std::process::ExitCode;
+use std::{
+    io::{Write as _, stderr},
+    process::ExitCode,
+};
 
 use clap::ArgMatches;
 use oasis_localnet::BOUND;
@@ -41,6 +44,7 @@ fn bind() -> Result<(), std::io::Error> {
 }
 
 fn fail(e: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("error: {e}");
+    // It may have nowhere to say it.
+    let _ = writeln!(stderr(), "error: {e}");
     ExitCode::FAILURE
 }

@@ -127,8 +127,17 @@ impl Network {
         let said = fs::read_to_string(self.console(number)).unwrap_or_default();
         let said = last(&said);
         let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+        // Where the disk is full, so is that of what it said.
+        let full = if self.disk_is_full() { ": no space is left on the disk" } else { "" };
         let log = self.layout.node(number).join("node.log");
-        LocalnetError::new(format!("node {number} has failed ({status}){said}\nits log: {}", log.display()))
+        LocalnetError::new(format!("node {number} has failed ({status}){said}{full}\nits log: {}", log.display()))
+    }
+
+    fn disk_is_full(&self) -> bool {
+        let path = self.layout.root().join("space");
+        let full = fs::write(&path, [1; 64 << 10]).is_err_and(|e| e.kind() == io::ErrorKind::StorageFull);
+        let _ = fs::remove_file(&path);
+        full
     }
 
     /// Tells all to stop and waits for them. A node that does not stop is killed, and that is an error.
