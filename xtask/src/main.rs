@@ -21,7 +21,7 @@ usage: ./x COMMAND [ARGUMENTS]
   test            every test, and whether every vector file was opened
   ci              what CI runs: format, lints, docs, tests, the repository's own checks
   bench [NAME]    benchmarks
-  bench net [--go PATH] [--json]
+  bench net [NAME…] [--go PATH] [--json]
                   networks of processes, beside those of the original's program where its path is given; --help for more
   fuzz [SECONDS [TARGET…]]
                   each fuzz target, or those named, for some seconds; installs the nightly toolchain and cargo-fuzz

@@ -22,6 +22,7 @@ mod signer;
 mod snapshot;
 mod stake;
 mod storage;
+mod txsource;
 
 use std::{path::Path, process::ExitCode};
 
@@ -147,6 +148,13 @@ enum DebugCommand {
     Control(debug::ControlCommand),
     /// Takes out of a genesis document what has too little stake, and writes it in canonical form.
     FixGenesis(genesis::fix::FixArguments),
+    /// Sends transactions of every kind, for a test network.
+    Txsource {
+        #[command(flatten)]
+        common: CommonFlags,
+        #[command(flatten)]
+        arguments: txsource::TxsourceArguments,
+    },
 }
 
 /// Source: go/oasis-node/cmd/root.go, `initVersions`.
@@ -209,6 +217,7 @@ fn main() -> ExitCode {
         Some(Command::Debug(DebugCommand::Dumpdb(args))) => dumpdb::dump(&args),
         Some(Command::Debug(DebugCommand::Control(command))) => debug::control(&command),
         Some(Command::Debug(DebugCommand::FixGenesis(args))) => genesis::fix::fix(&args),
+        Some(Command::Debug(DebugCommand::Txsource { common, arguments })) => txsource::run(&arguments, &common),
         Some(Command::Debug(DebugCommand::Replay(args))) => return replay::replay(&args),
     };
     end(result)

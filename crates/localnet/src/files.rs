@@ -7,27 +7,19 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use oasis_consensus_engine::address_of;
-use oasis_consensus_types::{
-    genesis::network::{Network, Validator},
-    node::Address,
-};
-use oasis_node_service::{
-    entity::{DESCRIPTOR_FILE, descriptor, save_descriptor},
-    files::{make_private_directory, replace},
-    grpc::SOCKET_FILE,
-    identity::Identity,
-    signers::FileFactory,
-};
+use oasis_consensus_types::genesis::network::Network;
+use oasis_node_service::{entity::test_signer, grpc::SOCKET_FILE, identity::Identity, signers::FileFactory};
 use oasis_primitives::{
     identity::SignerRole,
     json::{self, Json, ToJson},
     signature::{MemorySigner, Signer},
     time::Timestamp,
 };
-use serde_json::json;
 
-use crate::LocalnetError;
+use crate::{
+    LocalnetError,
+    member::{self, Member, free_ports},
+};
 
 /// The most validators: their processes share one machine.
 pub const MAX_VALIDATORS: u64 = 100;
@@ -101,27 +93,22 @@ impl Layout {
             ));
         }
         fs::create_dir_all(&root).map_err(|e| LocalnetError::at(&root, e))?;
-        form.ports = free_ports(form.validators)?;
+        form.ports = free_ports(form.validators as usize)?;
         let layout = Self { root, form };
-        let entities = (0..layout.size()).map(|number| layout.account(&layout.entity(number))).collect::<Result<Vec<_>, _>>()?;
-        let wallet = layout.account(&layout.wallet())?;
+        let mut entities = Vec::new();
         let mut identities = Vec::new();
-        for (number, entity) in entities.iter().enumerate() {
-            let datadir = layout.node(number);
-            make_private_directory(&datadir).map_err(|e| LocalnetError::at(&datadir, e))?;
-            let identity = Identity::load_or_generate(&datadir).map_err(|e| LocalnetError::new(e.to_string()))?;
-            layout.describe(&layout.entity(number), entity, Some(&identity))?;
+        for number in 0..layout.size() {
+            let identity = member::identity(&layout.node(number))?;
+            entities.push(member::account(&layout.entity(number), Some(&identity))?);
             identities.push(identity);
         }
-        layout.describe(&layout.wallet(), &wallet, None)?;
+        let wallet = member::account(&layout.wallet(), None)?;
         layout.write_genesis(&entities, &identities, &wallet)?;
-        let peers: Vec<String> = identities
-            .iter()
-            .zip(&layout.form.ports)
-            .map(|(identity, port)| format!("{}@127.0.0.1:{port}", hex::encode(address_of(&identity.p2p.public_key().0))))
-            .collect();
+        let peers: Vec<String> = identities.iter().enumerate().map(|(number, identity)| layout.member(number).peer(identity)).collect();
         for number in 0..layout.size() {
-            layout.write(&layout.config(number), &layout.config_text(number, &peers))?;
+            let others: Vec<&String> = peers.iter().enumerate().filter(|(peer, _)| *peer != number).map(|(_, address)| address).collect();
+            let config = layout.member(number).config(&layout.genesis(), &others);
+            member::write(&layout.config(number), &json::to_text_pretty(&config))?;
         }
         layout.write_form()?;
         Ok(layout)
@@ -147,14 +134,14 @@ impl Layout {
         if taken.is_empty() {
             return Ok(());
         }
-        let fresh = free_ports(taken.len() as u64)?;
+        let fresh = free_ports(taken.len())?;
         for number in 0..self.size() {
             let path = self.config(number);
             let mut text = fs::read_to_string(&path).map_err(|e| LocalnetError::at(&path, e))?;
             for (old, new) in taken.iter().zip(&fresh) {
                 text = text.replace(&format!("127.0.0.1:{old}\""), &format!("127.0.0.1:{new}\""));
             }
-            self.write(&path, &text)?;
+            member::write(&path, &text)?;
         }
         for port in &mut self.form.ports {
             if let Some((_, new)) = taken.iter().zip(&fresh).find(|(old, _)| *old == port) {
@@ -165,7 +152,7 @@ impl Layout {
     }
 
     fn write_form(&self) -> Result<(), LocalnetError> {
-        self.write(&self.root.join("localnet.json"), &json::to_text_pretty(&self.form.to_json()))
+        member::write(&self.root.join("localnet.json"), &json::to_text_pretty(&self.form.to_json()))
     }
 
     /// What the network is like.
@@ -213,34 +200,22 @@ impl Layout {
         FileFactory::new(dir, &[SignerRole::Entity]).load_memory(SignerRole::Entity).map_err(|e| LocalnetError::new(e.to_string()))
     }
 
-    /// A new key in a directory of its own.
-    fn account(&self, dir: &Path) -> Result<MemorySigner, LocalnetError> {
-        make_private_directory(dir).map_err(|e| LocalnetError::at(dir, e))?;
-        FileFactory::new(dir, &[SignerRole::Entity]).generate_memory(SignerRole::Entity).map_err(|e| LocalnetError::new(e.to_string()))
-    }
-
-    /// The public side of an account, as the original's `registry entity init` writes it.
-    fn describe(&self, dir: &Path, owner: &MemorySigner, node: Option<&Identity>) -> Result<(), LocalnetError> {
-        let nodes = node.iter().map(|identity| identity.node.public_key()).collect();
-        save_descriptor(dir, &descriptor(owner.public_key(), nodes)).map_err(|e| LocalnetError::at(dir, e))
+    fn member(&self, number: usize) -> Member {
+        Member {
+            datadir: self.node(number),
+            log: self.node(number).join("node.log"),
+            port: self.form.ports[number],
+            validator: true,
+            entity: Some(self.entity(number).join("entity.json")),
+        }
     }
 
     fn write_genesis(&self, entities: &[MemorySigner], identities: &[Identity], wallet: &MemorySigner) -> Result<(), LocalnetError> {
         let fail = |e: &dyn std::fmt::Display| LocalnetError::at(&self.genesis(), e);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|e| fail(&e))?.as_secs();
         let time = Timestamp::from_unix(now.cast_signed(), 0).to_string();
-        let mut validators = Vec::new();
-        for ((entity, identity), port) in entities.iter().zip(identities).zip(&self.form.ports) {
-            validators.push(Validator {
-                entity,
-                node: &*identity.node,
-                p2p: &*identity.p2p,
-                consensus: &*identity.consensus,
-                tls: identity.tls.signer(),
-                beacon: identity.beacon.point(),
-                address: Address::from_text(&format!("127.0.0.1:{port}")).unwrap_or_default(),
-            });
-        }
+        let all = entities.iter().zip(identities).zip(&self.form.ports);
+        let validators = all.map(|((entity, identity), port)| member::validator(entity, identity, *port)).collect();
         let network = Network {
             chain_id: &format!("localnet-{now}"),
             genesis_time: &time,
@@ -250,45 +225,11 @@ impl Layout {
             expiration: 5,
             checkpoint_interval: 0,
             validators,
-            accounts: vec![wallet.public_key()],
+            accounts: vec![wallet.public_key(), test_signer().public_key()],
         };
         let document = network.document().map_err(|e| fail(&e))?;
-        self.write(&self.genesis(), &json::to_text_pretty(&document.to_json()))
+        member::write(&self.genesis(), &json::to_text_pretty(&document.to_json()))
     }
-
-    fn config_text(&self, number: usize, peers: &[String]) -> String {
-        let others: Vec<&String> = peers.iter().enumerate().filter(|(peer, _)| *peer != number).map(|(_, address)| address).collect();
-        let address = format!("tcp://127.0.0.1:{}", self.form.ports[number]);
-        let value = json!({
-            "datadir": self.node(number),
-            "log": { "file": self.node(number).join("node.log"), "format": "JSON", "level": { "default": "info" } },
-            "genesis": { "file": self.genesis() },
-            "consensus": {
-                "validator": true,
-                "tendermint": {
-                    "core": { "listen_address": address, "external_address": address },
-                    "p2p": { "persistent_peer": others },
-                    // Addresses of loopback are not routable, and all nodes share one.
-                    "debug": { "addr_book_lenient": true, "allow_duplicate_ip": true },
-                },
-            },
-            "worker": { "registration": { "entity": self.entity(number).join(DESCRIPTOR_FILE) } },
-            "debug": { "dont_blame_oasis": true },
-        });
-        // JSON is YAML.
-        json::to_text_pretty(&value)
-    }
-
-    fn write(&self, path: &Path, text: &str) -> Result<(), LocalnetError> {
-        replace(path, text.as_bytes(), 0o600).map_err(|e| LocalnetError::at(path, e))
-    }
-}
-
-/// Ports of loopback that nobody uses. All are open at once, so that none is given twice.
-fn free_ports(count: u64) -> Result<Vec<u16>, LocalnetError> {
-    let fail = |e| LocalnetError::new(format!("no free port on 127.0.0.1: {e}"));
-    let sockets = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<Vec<_>, _>>().map_err(fail)?;
-    sockets.iter().map(|socket| Ok(socket.local_addr()?.port())).collect::<Result<_, std::io::Error>>().map_err(fail)
 }
 
 #[cfg(test)]

@@ -13,9 +13,11 @@
 
 mod explorer;
 mod files;
+pub mod member;
 mod page;
 mod processes;
 mod transfers;
+pub mod usage;
 mod watch;
 
 use std::path::{Path, PathBuf};

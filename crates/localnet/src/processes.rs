@@ -9,9 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
-
-use crate::{Layout, LocalnetError};
+use crate::{Layout, LocalnetError, usage::terminate};
 
 /// How long a node may take to stop when told.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -143,11 +141,7 @@ impl Network {
     /// Tells all to stop and waits for them. A node that does not stop is killed, and that is an error.
     pub fn stop(&mut self) -> Result<(), LocalnetError> {
         for process in self.processes.iter().flatten() {
-            let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
-            if let Some(pid) = pid {
-                // One that has ended already is none to tell.
-                let _ = kill_process(pid, Signal::TERM);
-            }
+            terminate(process.id());
         }
         let start = Instant::now();
         let mut failed = Vec::new();
@@ -156,7 +150,7 @@ impl Network {
             loop {
                 match process.try_wait() {
                     // One that had no time to hear the signal ends by it.
-                    Ok(Some(status)) if status.success() || status.signal() == Some(Signal::TERM.as_raw()) => break,
+                    Ok(Some(status)) if status.success() || status.signal() == Some(rustix::process::Signal::TERM.as_raw()) => break,
                     Ok(Some(status)) => {
                         failed.push(format!("node {number} ended with {status}"));
                         break;

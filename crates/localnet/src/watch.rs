@@ -1,6 +1,6 @@
 //! What a network does, seen through its sockets.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use oasis_node_service::{
     api::status::Status,
@@ -11,7 +11,7 @@ use oasis_primitives::{
     json::Json,
 };
 
-use crate::{Layout, Network, socket};
+use crate::{Layout, Network, socket, usage::resident_memory};
 
 /// The most blocks whose transactions are counted at one look.
 const BLOCKS_AT_ONCE: i64 = 1000;
@@ -92,7 +92,7 @@ impl Watch {
     pub async fn sample(&mut self, network: &Network) -> Sample {
         let mut sample = Sample::default();
         for number in 0..self.layout.size() {
-            let memory = network.pid(number).and_then(memory).unwrap_or_default();
+            let memory = network.pid(number).and_then(resident_memory).unwrap_or_default();
             let runs = network.pid(number).is_some();
             let mut node = NodeSample { runs, memory, ..NodeSample::default() };
             let status = tokio::time::timeout(Duration::from_secs(2), self.call(number, "NodeController/GetStatus", &cbor::Value::Null));
@@ -131,11 +131,4 @@ impl Watch {
             self.counted = Some(height);
         }
     }
-}
-
-/// Resident memory of a process, bytes.
-fn memory(pid: u32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }

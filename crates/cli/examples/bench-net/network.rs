@@ -3,7 +3,6 @@
 use std::{
     fs::{self, File},
     io::{Read, Seek, SeekFrom},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
@@ -11,21 +10,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use oasis_consensus_engine::address_of;
-use oasis_consensus_types::{
-    entity::Entity,
-    genesis::network::{Network as Genesis, Validator},
-    node::Address,
+use oasis_consensus_types::genesis::network::Network as Genesis;
+use oasis_localnet::{
+    member::{self, Member},
+    usage,
 };
-use oasis_node_service::{
-    files::make_private_directory,
-    identity::{Identity, entropy},
-};
-use oasis_primitives::{
-    json::ToJson,
-    signature::{MemorySigner, Signer},
-};
-use serde_json::{Value, json};
+use oasis_node_service::{files::make_private_directory, grpc::SOCKET_FILE};
+use oasis_primitives::{json::ToJson, signature::PublicKey};
+use serde_json::Value;
 
 /// How often a log is looked at.
 const POLL: Duration = Duration::from_millis(5);
@@ -106,17 +98,27 @@ pub struct Spec {
     pub validators: usize,
     /// Nodes that only follow.
     pub followers: usize,
-    /// Milliseconds from a block to the next proposal.
+    /// Milliseconds from a block to the next proposal; no pause where they are few and all have voted.
     pub timeout_commit: u64,
-    /// No pause where all have voted.
-    pub skip_timeout_commit: bool,
     /// Blocks of an epoch.
     pub epoch_interval: u64,
     /// Whether validators register anew in each epoch, as they do in practice.
     pub register: bool,
     /// Where the first nodes live that only prepare something, and how many: on a disk in memory, so that it takes less long.
     pub scratch: Option<(PathBuf, usize)>,
+    /// Accounts with tokens.
+    pub accounts: Vec<PublicKey>,
 }
+
+impl Default for Spec {
+    /// Four validators like those in use.
+    fn default() -> Self {
+        Self { validators: 4, followers: 0, timeout_commit: 1000, epoch_interval: 30, register: true, scratch: None, accounts: Vec::new() }
+    }
+}
+
+/// Pauses that are shorter count as none.
+const NO_PAUSE: u64 = 10;
 
 /// A directory in memory where there is such a thing, else among the others.
 pub fn scratch(other: &Path) -> Result<tempfile::TempDir> {
@@ -127,15 +129,7 @@ pub fn scratch(other: &Path) -> Result<tempfile::TempDir> {
 /// A network in a directory.
 pub struct Network {
     dir: PathBuf,
-    nodes: Vec<Place>,
-}
-
-struct Place {
-    datadir: PathBuf,
-    id: String,
-    port: u16,
-    entity: Option<PathBuf>,
-    validator: bool,
+    nodes: Vec<(Member, String)>,
 }
 
 /// The last epoch of the first registration.
@@ -145,102 +139,57 @@ impl Network {
     /// Makes keys and a genesis document. Nothing runs yet.
     pub fn new(dir: PathBuf, spec: &Spec) -> Result<Self> {
         make_private_directory(&dir)?;
-        let count = spec.validators + spec.followers;
-        let ports = free_ports(count)?;
-        let mut places = Vec::new();
+        let mut nodes = Vec::new();
         let mut validators = Vec::new();
-        for (number, port) in ports.into_iter().enumerate() {
+        for (number, port) in member::free_ports(spec.validators + spec.followers)?.into_iter().enumerate() {
             let root = spec.scratch.as_ref().filter(|(_, count)| number < *count).map_or(&dir, |(path, _)| path);
-            let datadir = root.join(format!("node{number}"));
-            make_private_directory(&datadir)?;
-            let keys = Identity::load_or_generate(&datadir)?;
-            let validator = number < spec.validators;
-            let mut entity = None;
-            let id = hex::encode(address_of(&keys.p2p.public_key().0));
-            if validator {
-                let mut seed = [0; 32];
-                entropy(&mut seed);
-                let owner = MemorySigner::from_seed(&seed);
-                let descriptor = Entity { v: 2, id: owner.public_key(), nodes: vec![keys.node.public_key()] };
-                let path = dir.join(format!("entity{number}.json"));
-                fs::write(&path, descriptor.to_json().to_string())?;
-                entity = spec.register.then_some(path);
+            let mut node = Member {
+                datadir: root.join(format!("node{number}")),
+                log: dir.join(format!("node{number}.log")),
+                port,
+                validator: number < spec.validators,
+                entity: None,
+            };
+            let keys = member::identity(&node.datadir)?;
+            let peer = node.peer(&keys);
+            if node.validator {
+                let entity = dir.join(format!("entity{number}"));
+                let owner = member::account(&entity, Some(&keys))?;
+                node.entity = spec.register.then(|| entity.join("entity.json"));
                 validators.push((owner, keys, port));
             }
-            places.push(Place { datadir, id, port, entity, validator });
+            nodes.push((node, peer));
         }
-        let address = |port: &u16| Address::from_text(&format!("127.0.0.1:{port}")).context("an address");
-        let validators = validators.iter().map(|(owner, keys, port)| {
-            Ok(Validator {
-                entity: owner,
-                node: &*keys.node,
-                p2p: &*keys.p2p,
-                consensus: &*keys.consensus,
-                tls: keys.tls.signer(),
-                beacon: keys.beacon.point(),
-                address: address(port)?,
-            })
-        });
         let genesis = Genesis {
             chain_id: "bench-net",
             genesis_time: "2021-06-01T12:00:00Z",
             epoch_interval: spec.epoch_interval,
             timeout_commit: spec.timeout_commit,
-            skip_timeout_commit: spec.skip_timeout_commit,
+            skip_timeout_commit: spec.timeout_commit < NO_PAUSE,
             expiration: EXPIRATION,
             checkpoint_interval: 0,
-            validators: validators.collect::<Result<_>>()?,
-            accounts: Vec::new(),
+            validators: validators.iter().map(|(owner, keys, port)| member::validator(owner, keys, *port)).collect(),
+            accounts: spec.accounts.clone(),
         };
         fs::write(dir.join("genesis.json"), genesis.document()?.to_json().to_string())?;
-        Ok(Self { dir, nodes: places })
+        Ok(Self { dir, nodes })
     }
 
-    /// The same file for either program. JSON is YAML.
+    /// The same file for either program.
     fn config(&self, number: usize, peers: &[usize]) -> Result<PathBuf> {
-        let node = self.nodes.get(number).context("no such node")?;
+        let (node, _) = self.nodes.get(number).context("no such node")?;
         let others = peers.iter().filter(|peer| **peer != number).filter_map(|peer| self.nodes.get(*peer));
-        let others: Vec<String> = others.map(|peer| format!("{}@127.0.0.1:{}", peer.id, peer.port)).collect();
-        let address = format!("tcp://127.0.0.1:{}", node.port);
-        let mut value = json!({
-            "datadir": node.datadir,
-            "log": {
-                "file": self.log(number),
-                "format": "JSON",
-                "level": { "default": "info", "tendermint": "info", "tendermint/context": "error" },
-            },
-            "genesis": { "file": self.dir.join("genesis.json") },
-            "consensus": {
-                "tendermint": {
-                    "core": { "listen_address": address, "external_address": address },
-                    "p2p": { "persistent_peer": others },
-                    "debug": { "addr_book_lenient": true, "allow_duplicate_ip": true },
-                    "submission": { "gas_price": 0 },
-                },
-            },
-            "debug": { "dont_blame_oasis": true },
-        });
-        if node.validator
-            && let Some(consensus) = value.get_mut("consensus").and_then(Value::as_object_mut)
-        {
-            consensus.insert("validator".to_owned(), json!(true));
-        }
-        if let (Some(entity), Some(all)) = (&node.entity, value.as_object_mut()) {
-            all.insert("worker".to_owned(), json!({ "registration": { "entity": entity } }));
-        }
+        let others: Vec<&String> = others.map(|(_, peer)| peer).collect();
         let path = self.dir.join(format!("node{number}.yml"));
-        fs::write(&path, value.to_string())?;
+        fs::write(&path, node.config(&self.dir.join("genesis.json"), &others).to_string())?;
         Ok(path)
-    }
-
-    fn log(&self, number: usize) -> PathBuf {
-        self.dir.join(format!("node{number}.log"))
     }
 
     /// Starts a node with these peers.
     pub fn start(&self, processes: &Processes, number: usize, kind: &Kind, peers: &[usize]) -> Result<Running> {
         let config = self.config(number, peers)?;
-        let log = self.log(number);
+        let (node, _) = self.nodes.get(number).context("no such node")?;
+        let (log, socket) = (node.log.clone(), node.datadir.join(SOCKET_FILE));
         let offset = fs::metadata(&log).map_or(0, |m| m.len());
         let console = File::options().create(true).append(true).open(self.dir.join(format!("node{number}.console.log")))?;
         // The original wants many open files.
@@ -250,14 +199,8 @@ impl Network {
         let started = Instant::now();
         let id = processes.spawn(&mut command)?;
         let reader = LogReader { path: log, offset, rest: Vec::new(), committed: kind.committed };
-        Ok(Running { id, started, name: format!("node {number} ({})", kind.name), processes: processes.clone(), reader, height: 0 })
+        Ok(Running { id, started, socket, name: format!("node {number} ({})", kind.name), processes: processes.clone(), reader, height: 0 })
     }
-}
-
-fn free_ports(count: usize) -> Result<Vec<u16>> {
-    // All are open at once, so that no port is given twice.
-    let sockets: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    Ok(sockets.iter().map(TcpListener::local_addr).map(|a| a.map(|a| a.port())).collect::<Result<_, _>>()?)
 }
 
 /// A process of a network, killed when it is dropped.
@@ -265,6 +208,8 @@ pub struct Running {
     id: u32,
     /// When it was started.
     pub started: Instant,
+    /// Where it answers calls.
+    pub socket: PathBuf,
     name: String,
     processes: Processes,
     reader: LogReader,
@@ -304,7 +249,7 @@ impl Running {
 
     /// Stops it as an operator does.
     pub fn stop(self) -> Result<()> {
-        Command::new("kill").args(["-TERM", &self.id.to_string()]).status()?;
+        usage::terminate(self.id);
         let start = Instant::now();
         while !self.processes.has_ended(self.id) {
             if start.elapsed() > STOP_TIME {
@@ -317,18 +262,12 @@ impl Running {
 
     /// Processor time so far.
     pub fn processor_time(&self) -> Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id)).context("processor time is read from /proc")?;
-        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-        let ticks = |at: usize| fields.get(at).and_then(|f| f.parse::<u64>().ok()).context("/proc/PID/stat");
-        // What Linux tells is in hundredths of a second on every machine in use.
-        Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
+        usage::processor_time(self.id).context("processor time is read from /proc")
     }
 
-    /// Resident memory, KiB.
-    pub fn memory(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.id)).context("memory is read from /proc")?;
-        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).context("/proc/PID/status")?;
-        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    /// Resident memory, MiB.
+    pub fn memory(&self) -> Result<f64> {
+        Ok(usage::resident_memory(self.id).context("memory is read from /proc")? as f64 / f64::from(1 << 20))
     }
 }
 

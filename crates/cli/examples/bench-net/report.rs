@@ -1,80 +1,103 @@
 //! The figures as a table or as JSON.
 
-use serde_json::{Value, json};
+use anyhow::Result;
+use serde_json::{Map, Value, json};
 
-use super::measure::{Figures, Results};
+use super::network::Kind;
 
-/// A row of the table: its title, the value as a number and as text, whether more is better, the goal.
-type Row = (&'static str, fn(&Figures) -> f64, fn(f64) -> String, bool, &'static str);
-
-const ROWS: [Row; 5] = [
-    ("block sync", |f| f.sync_rate, |v| format!("{v:.0} blocks/s"), true, "10 times the original's"),
-    ("resident memory after block sync", |f| f.sync_memory as f64 / 1024.0, |v| format!("{v:.0} MB"), false, ""),
-    ("resident memory of an idle validator", |f| f.idle_memory as f64 / 1024.0, |v| format!("{v:.0} MB"), false, "a tenth"),
-    ("processor time of an idle validator, of one core", |f| f.idle_processor, |v| format!("{v:.2} %"), false, "a fifth"),
-    ("start to first block of a fresh network of one", |f| f.first_block, |v| format!("{v:.2} s"), false, "under 3 s"),
-];
-
-/// The table in Markdown.
-pub fn markdown(results: &Results) -> String {
-    let mut out = String::from("| |");
-    let beside = results.programs.len() > 1;
-    for program in &results.programs {
-        out += &format!(" {} |", program.name);
-    }
-    if beside {
-        out += " ratio |";
-    }
-    out += " goal |\n|---|";
-    out += &"---|".repeat(results.programs.len() + usize::from(beside) + 1);
-    out += "\n";
-    for (title, value, text, more, goal) in ROWS {
-        out += &format!("| {title} |");
-        let values: Vec<f64> = results.programs.iter().map(value).collect();
-        for value in &values {
-            out += &format!(" {} |", text(*value));
-        }
-        if let [ours, theirs, ..] = values.as_slice() {
-            let ratio = if more { ours / theirs } else { theirs / ours };
-            out += &format!(" {ratio:.1} |");
-        }
-        out += &format!(" {goal} |\n");
-    }
-    out += &format!("\n{}\n", circumstances(results));
-    out
+/// Something that was measured of each program.
+pub struct Figure {
+    /// Its name in JSON.
+    pub name: String,
+    /// What people read.
+    pub title: String,
+    /// What it is counted in.
+    pub unit: &'static str,
+    /// Digits after the point.
+    pub digits: usize,
+    /// Whether more is better.
+    pub more: bool,
+    /// What it is to be beside the original's.
+    pub goal: &'static str,
+    /// Ours first.
+    pub values: Vec<f64>,
 }
 
-fn circumstances(results: &Results) -> String {
-    let (before, after) = &results.loads;
-    format!(
-        "{} empty blocks were synced from one node of ours; the idle network had 4 validators, a pause of 1 s after each block, and made {} blocks in {} s. \
-         {} cores; load {before} before, {after} after.",
-        results.blocks,
-        results.idle_blocks,
-        results.idle.as_secs(),
-        results.cores,
-    )
+/// What came of all measurements, and what it hangs on.
+pub struct Results {
+    programs: Vec<&'static str>,
+    figures: Vec<Figure>,
+    notes: Vec<String>,
+    cores: usize,
+    /// Load averages over a minute, at the start and at the end.
+    loads: (String, String),
 }
 
-/// The figures for a program to read.
-pub fn json(results: &Results) -> Value {
-    let of = |f: &Figures| {
+fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or_default().to_owned()
+}
+
+impl Results {
+    /// Nothing yet.
+    pub fn new(kinds: &[Kind]) -> Result<Self> {
+        let programs = kinds.iter().map(|kind| kind.name).collect();
+        let cores = std::thread::available_parallelism()?.get();
+        Ok(Self { programs, figures: Vec::new(), notes: Vec::new(), cores, loads: (load(), String::new()) })
+    }
+
+    /// Takes in what a measurement gave.
+    pub fn add(&mut self, (figures, note): (Vec<Figure>, String)) {
+        self.figures.extend(figures);
+        self.notes.push(note);
+    }
+
+    /// Nothing more comes.
+    pub fn end(&mut self) {
+        self.loads.1 = load();
+    }
+
+    /// The table in Markdown.
+    pub fn markdown(&self) -> String {
+        let mut out = String::from("| |");
+        for program in &self.programs {
+            out += &format!(" {program} |");
+        }
+        if self.programs.len() > 1 {
+            out += " ratio |";
+        }
+        out += " goal |\n|---|";
+        out += &"---|".repeat(self.programs.len() + usize::from(self.programs.len() > 1) + 1);
+        out += "\n";
+        for figure in &self.figures {
+            out += &format!("| {} |", figure.title);
+            for value in &figure.values {
+                out += &format!(" {value:.*} {} |", figure.digits, figure.unit);
+            }
+            if let [ours, theirs, ..] = figure.values.as_slice() {
+                let ratio = if figure.more { ours / theirs } else { theirs / ours };
+                out += &format!(" {ratio:.1} |");
+            }
+            out += &format!(" {} |\n", figure.goal);
+        }
+        let (before, after) = &self.loads;
+        out + &format!("\n{} {} cores; load {before} before, {after} after.\n", self.notes.join(" "), self.cores)
+    }
+
+    /// The figures for a program to read.
+    pub fn json(&self) -> Value {
+        let of = |at: usize, name: &str| {
+            let values = self.figures.iter().map(|f| (f.name.clone(), json!(f.values.get(at))));
+            let mut map: Map<String, Value> = values.collect();
+            map.insert("name".to_owned(), json!(name));
+            Value::Object(map)
+        };
         json!({
-            "name": f.name,
-            "block_sync_blocks_per_second": f.sync_rate,
-            "block_sync_memory_kib": f.sync_memory,
-            "idle_memory_kib": f.idle_memory,
-            "idle_processor_percent": f.idle_processor,
-            "first_block_seconds": f.first_block,
+            "programs": self.programs.iter().enumerate().map(|(at, name)| of(at, name)).collect::<Vec<_>>(),
+            "notes": self.notes,
+            "cores": self.cores,
+            "load_before": self.loads.0,
+            "load_after": self.loads.1,
         })
-    };
-    json!({
-        "programs": results.programs.iter().map(of).collect::<Vec<_>>(),
-        "blocks": results.blocks,
-        "idle_blocks": results.idle_blocks,
-        "idle_seconds": results.idle.as_secs(),
-        "cores": results.cores,
-        "load_before": results.loads.0,
-        "load_after": results.loads.1,
-    })
+    }
 }

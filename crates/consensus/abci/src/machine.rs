@@ -33,8 +33,9 @@ use crate::{
     prune::{Pruner, Pruning},
 };
 
-/// Memory for transactions that were checked and wait for their block, bytes.
-const PREPARED_BYTES: usize = 4 << 20;
+/// Memory for transactions that were checked and wait for their block, bytes: all of a full mempool where they are of usual size, since
+/// they are checked again in their order after each block, and if the first are forgotten for the last none is found.
+const PREPARED_BYTES: usize = 16 << 20;
 
 /// What the operator chose.
 #[derive(Clone, Debug, Default)]
@@ -412,6 +413,10 @@ impl<T: Backend> Application for Machine<T> {
         self.pruner.after_commit(tree, version, hold)?;
         let retain_height = i64::try_from(self.pruner.retained()).map_err(fatal)?;
         Ok(AppCommit { app_hash: root.0.to_vec(), retain_height })
+    }
+
+    fn prepare(&mut self, txs: &[&[u8]]) {
+        self.prepared.prepare(txs, self.executor.rules());
     }
 
     /// Source: go/consensus/tendermint/abci/mux.go, `CheckTx`.

@@ -44,9 +44,28 @@ impl PreparedCache {
         tx
     }
 
+    /// Prepares transactions that are not known for their checks, in one batch, and remembers them.
+    pub(crate) fn prepare(&mut self, txs: &[&[u8]], rules: &SignatureRules) {
+        let mut preparer = Preparer::new(rules);
+        let mut new = Vec::new();
+        for raw in txs {
+            let hash = Hash::of(raw);
+            if !self.entries.contains_key(&hash) {
+                preparer.push(raw);
+                new.push((hash, raw.len()));
+            }
+        }
+        for ((hash, size), tx) in new.into_iter().zip(preparer.finish()) {
+            // What is refused anyway is not worth the room.
+            if tx.transaction().is_ok() {
+                self.insert(hash, Arc::new(tx), size);
+            }
+        }
+    }
+
     fn insert(&mut self, hash: Hash, tx: Arc<PreparedTx>, size: usize) {
         let size = size.saturating_mul(2).saturating_add(OVERHEAD);
-        if size > self.limit {
+        if size > self.limit || self.entries.contains_key(&hash) {
             return;
         }
         let number = self.next;

@@ -52,6 +52,10 @@ impl<T: Backend> Application for Shared<T> {
         self.lock().commit()
     }
 
+    fn prepare(&mut self, txs: &[&[u8]]) {
+        self.lock().prepare(txs);
+    }
+
     fn check_tx(&mut self, tx: &[u8], recheck: bool) -> Result<CheckTx, Fatal> {
         self.lock().check_tx(tx, recheck)
     }

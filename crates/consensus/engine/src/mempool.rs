@@ -224,6 +224,16 @@ impl Mempool {
         self.next_place
     }
 
+    /// Lets the state machine prepare transactions that are about to be checked, but for those that will not come to it.
+    pub fn prepare<'a>(&self, app: &mut dyn Application, txs: impl IntoIterator<Item = &'a [u8]>) {
+        let room = self.config.size.saturating_sub(self.txs.len());
+        let new = txs.into_iter().filter(|tx| self.admit(tx).is_ok() && !self.cache.seen.contains_key(&sha256(tx)));
+        let new: Vec<&[u8]> = new.take(room).collect();
+        if new.len() > 1 {
+            app.prepare(&new);
+        }
+    }
+
     /// Checks a transaction and takes it, if it is good. `sender` is the peer it came from; none for this node's own.
     ///
     /// Source: tendermint `mempool/clist_mempool.go`, `CListMempool.CheckTx`, `CListMempool.resCbFirstTime`.

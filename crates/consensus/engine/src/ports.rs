@@ -117,6 +117,8 @@ pub trait Application {
     }
     /// Keeps the state after the block that was executed.
     fn commit(&mut self) -> Result<AppCommit, Fatal>;
+    /// Tells of transactions that are about to be checked, so that what does not need the state can be done for all together.
+    fn prepare(&mut self, _txs: &[&[u8]]) {}
     /// Checks a transaction for the mempool; `recheck` for those that passed against an earlier state.
     fn check_tx(&mut self, tx: &[u8], recheck: bool) -> Result<CheckTx, Fatal>;
     /// Snapshots that can be served, newest first.

@@ -8,7 +8,7 @@ use oasis_consensus_engine::ports::Store as Blocks;
 use oasis_mkvs::{Root, Tree};
 use oasis_storage::BlockDb;
 
-use super::query::Source;
+use super::query::{Recent, Source};
 
 /// States and blocks on disk; they are read while the engine goes on.
 #[derive(Clone)]
@@ -17,12 +17,13 @@ pub struct DiskSource {
     archive: bool,
     state: DiskReader,
     blocks: BlockDb,
+    recent: Arc<Recent>,
 }
 
 impl DiskSource {
     /// The databases of a node, or of an archive.
     pub fn new(network: Arc<Network>, archive: bool, state: DiskReader, blocks: BlockDb) -> Self {
-        Self { network, archive, state, blocks }
+        Self { network, archive, state, blocks, recent: Arc::default() }
     }
 }
 
@@ -37,6 +38,10 @@ impl Source for DiskSource {
 
     fn blocks(&self) -> &dyn Blocks {
         &self.blocks
+    }
+
+    fn recent(&self) -> Option<&Recent> {
+        Some(&self.recent)
     }
 
     fn last_height(&self) -> i64 {

@@ -18,6 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{UnixListener, UnixStream},
+    runtime::Handle,
     sync::{Semaphore, watch},
 };
 use tokio_stream::Stream;
@@ -88,7 +89,18 @@ impl UnixServer {
     }
 
     /// Serves until `stop` turns true.
-    pub async fn serve(self, service: Arc<dyn Service>, mut stop: watch::Receiver<bool>) -> Result<(), ServeError> {
+    pub async fn serve(self, service: Arc<dyn Service>, stop: watch::Receiver<bool>) -> Result<(), ServeError> {
+        self.serve_on(vec![Handle::current()], service, stop).await
+    }
+
+    /// Serves until `stop` turns true; connections go to some threads in turn.
+    pub async fn serve_on(
+        self,
+        threads: Vec<Handle>,
+        service: Arc<dyn Service>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(), ServeError> {
+        let mut threads = threads.iter().cycle();
         let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             let permit = Arc::clone(&permits).acquire_owned().await;
@@ -104,10 +116,14 @@ impl UnixServer {
                 },
                 () = stopped(&mut stop) => return Ok(()),
             };
+            let (Some(thread), Ok(stream)) = (threads.next(), stream.into_std()) else { continue };
             let service = Arc::clone(&service);
             let stop = stop.clone();
-            tokio::spawn(async move {
-                connection(stream, service, Limits::LOCAL, None, stop).await;
+            thread.spawn(async move {
+                // The thread has its own way to hear of what comes.
+                if let Ok(stream) = UnixStream::from_std(stream) {
+                    connection(stream, service, Limits::LOCAL, None, stop).await;
+                }
                 drop(permit);
             });
         }

@@ -263,17 +263,17 @@ pub async fn drive(
             input = verified.recv() => if let Some(input) = input {
                 engine.tell(input)?;
             },
-            command = commands.recv() => match command {
-                None | Some(Command::Stop) => return Ok(()),
-                Some(command) => {
-                engine.command(command)?;
+            command = commands.recv() => {
+                let Some(command) = command else { return Ok(()) };
+                if engine.commands(command, &mut commands)? {
+                    return Ok(());
+                }
                 // Users do not keep the peers waiting either.
                 for _ in 0..BURST {
                     let Some(event) = events.try_recv() else { break };
                     engine.net_event(event)?;
                 }
             }
-            },
             event = events.recv() => {
                 let Some(event) = event else { return Ok(()) };
                 engine.net_event(event)?;
@@ -332,24 +332,55 @@ impl Engine {
         self.tell(input)
     }
 
+    /// Does what users ask, of several at once; their transactions are judged together. Whether one has asked to stop.
+    fn commands(&mut self, first: Command, more: &mut mpsc::Receiver<Command>) -> Result<bool, Fatal> {
+        let mut txs = Vec::new();
+        let mut next = Some(first);
+        for left in (0..BURST).rev() {
+            match next.take() {
+                None => break,
+                Some(Command::Submit { tx, wait, answer }) => txs.extend(self.take_tx(tx, wait, answer)),
+                Some(command) => {
+                    // In the order in which they were asked.
+                    self.judge(&mut txs)?;
+                    if matches!(command, Command::Stop) {
+                        return Ok(true);
+                    }
+                    self.command(command)?;
+                }
+            }
+            if left > 0 {
+                next = more.try_recv().ok();
+            }
+        }
+        self.judge(&mut txs)?;
+        Ok(false)
+    }
+
+    fn judge(&mut self, txs: &mut Vec<(u64, Vec<u8>)>) -> Ended {
+        if txs.is_empty() { Ok(()) } else { self.tell(Input::SubmitTxs(std::mem::take(txs))) }
+    }
+
+    /// Gives a user's transaction its number, if there is room for another who waits.
+    fn take_tx(&mut self, tx: Vec<u8>, wait: bool, answer: TxAnswer) -> Option<(u64, Vec<u8>)> {
+        if self.waiting.len() >= MAX_WAITING {
+            // Users who went away wait no more.
+            self.waiting.retain(|_, users| {
+                users.retain(|user| !user.is_closed());
+                !users.is_empty()
+            });
+        }
+        if self.waiting.len() >= MAX_WAITING {
+            let _ = answer.send(Err(ApiError::grpc(GrpcCode::ResourceExhausted, "too many transactions wait for a block")));
+            return None;
+        }
+        let id = self.take_id();
+        self.checking.insert(id, (sha256(&tx), wait, answer));
+        Some((id, tx))
+    }
+
     fn command(&mut self, command: Command) -> Ended {
         match command {
-            Command::Submit { tx, wait, answer } => {
-                if self.waiting.len() >= MAX_WAITING {
-                    // Users who went away wait no more.
-                    self.waiting.retain(|_, users| {
-                        users.retain(|user| !user.is_closed());
-                        !users.is_empty()
-                    });
-                }
-                if self.waiting.len() >= MAX_WAITING {
-                    let _ = answer.send(Err(ApiError::grpc(GrpcCode::ResourceExhausted, "too many transactions wait for a block")));
-                    return Ok(());
-                }
-                let id = self.take_id();
-                self.checking.insert(id, (sha256(&tx), wait, answer));
-                self.tell(Input::SubmitTx { id, tx })
-            }
             Command::Evidence { evidence, answer } => {
                 let id = self.take_id();
                 self.evidence.insert(id, answer);
@@ -360,7 +391,7 @@ impl Engine {
                 Ok(())
             }
             Command::Trusted(result) => self.tell(Input::Trusted(result)),
-            Command::Stop => Ok(()),
+            Command::Submit { .. } | Command::Stop => Ok(()),
         }
     }
 

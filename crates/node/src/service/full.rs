@@ -14,7 +14,7 @@ use oasis_storage::{BlockDb, BlockOptions, FileWal, Together};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    api,
+    api::{self, ApiThreads},
     engine::{self, EngineHandle, Request},
     export,
     leave::{self, Leaving},
@@ -36,6 +36,8 @@ use crate::{
 const REPLAY_NOTE: i64 = 500;
 /// Peers are served for so long at least after the last block. Source: go/consensus/tendermint/full/full.go, `minUpgradeStopWaitPeriod`.
 const MIN_LAST_SERVICE: Duration = Duration::from_secs(5);
+/// Threads for calls.
+const API_THREADS: usize = 2;
 /// The engine's stack: blocks are decoded and executed on it.
 const STACK: usize = 8 << 20;
 
@@ -146,9 +148,10 @@ pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Resul
         }
     };
     let service = Counted::over(Arc::new(api::NodeApi::new(running.clone())), prepared.metrics.as_ref());
+    let threads = ApiThreads::start(API_THREADS).map_err(|e| StartError(format!("threads: {e}")))?;
     let mut server = tokio::spawn({
-        let stop = stop.receiver();
-        async move { socket.serve(service, stop).await }
+        let (stop, threads) = (stop.receiver(), threads.handles());
+        async move { socket.serve_on(threads, service, stop).await }
     });
     public::start(&running, public, stop);
     sentry::start(&running, sentry, stop);

@@ -29,7 +29,8 @@ fn limit(channel: ChannelId) -> InFlight {
         ChannelId::DATA => (16, 1 << 19),
         ChannelId::VOTE => (256, 1 << 18),
         ChannelId::VOTE_SET_BITS => (16, 1 << 16),
-        ChannelId::MEMPOOL => (32, 1 << 19),
+        // Few, so that transactions go together.
+        ChannelId::MEMPOOL => (2, 1 << 19),
         ChannelId::EVIDENCE => (4, 1 << 19),
         ChannelId::BLOCKCHAIN => (64, 1 << 22),
         ChannelId::SNAPSHOT => (16, 1 << 20),

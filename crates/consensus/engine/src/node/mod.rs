@@ -190,10 +190,8 @@ impl Node {
             Input::Timer(id) => self.timer(now, id)?,
             Input::Trusted(result) => self.state_sync_input(now, statesync::Input::Trusted(result))?,
             Input::Verified(verdict) => self.block_sync_input(now, blocksync::Input::Verified(verdict))?,
-            Input::SubmitTx { id, tx } => {
-                let result = self.submit_tx(now, tx)?;
-                self.event(NodeEvent::TxChecked { id, result });
-            }
+            Input::SubmitTx { id, tx } => self.submit_txs(now, vec![(id, tx)])?,
+            Input::SubmitTxs(txs) => self.submit_txs(now, txs)?,
             Input::SubmitEvidence { id, evidence } => {
                 let result = self.submit_evidence(*evidence)?;
                 self.event(NodeEvent::EvidenceChecked { id, result });
@@ -238,13 +236,20 @@ impl Node {
         }
     }
 
-    fn submit_tx(&mut self, now: Timestamp, tx: Vec<u8>) -> Result<Result<crate::ports::CheckTx, SubmitError>, Fatal> {
-        if self.rounds.is_none() {
-            return Ok(Err(SubmitError::Syncing));
+    fn submit_txs(&mut self, now: Timestamp, txs: Vec<(u64, Vec<u8>)>) -> Result<(), Fatal> {
+        let judges = self.rounds.is_some();
+        if judges {
+            self.mempool.prepare(self.ports.app.as_mut(), txs.iter().map(|(_, tx)| tx.as_slice()));
         }
-        let result = self.mempool.check(self.ports.app.as_mut(), tx, None)?;
-        self.offer_txs(now)?;
-        Ok(result.map_err(SubmitError::Refused))
+        for (id, tx) in txs {
+            let result = if judges {
+                self.mempool.check(self.ports.app.as_mut(), tx, None)?.map_err(SubmitError::Refused)
+            } else {
+                Err(SubmitError::Syncing)
+            };
+            self.event(NodeEvent::TxChecked { id, result });
+        }
+        if judges { self.offer_txs(now) } else { Ok(()) }
     }
 
     fn submit_evidence(&mut self, evidence: Evidence) -> Result<Result<(), String>, Fatal> {

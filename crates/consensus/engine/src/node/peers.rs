@@ -143,6 +143,7 @@ impl Node {
             return Ok(());
         }
         let before = self.mempool.next_place();
+        self.mempool.prepare(self.ports.app.as_mut(), message.txs.iter().map(Vec::as_slice));
         for tx in message.txs {
             // Whoever sends a transaction may not know yet that it is no longer good.
             let _refused = self.mempool.check(self.ports.app.as_mut(), tx, Some(peer))?;

@@ -143,6 +143,8 @@ pub enum Input {
         /// The transaction.
         tx: Vec<u8>,
     },
+    /// Several of them, each with its number for the answer.
+    SubmitTxs(Vec<(u64, Vec<u8>)>),
     /// Evidence from a user of this node. Answered by [`NodeEvent::EvidenceChecked`].
     SubmitEvidence {
         /// For the answer.

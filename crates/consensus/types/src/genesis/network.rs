@@ -124,7 +124,10 @@ impl Network<'_> {
             "genesis_time": self.genesis_time,
             "chain_id": self.chain_id,
             "registry": {
-                "params": { "debug_allow_unroutable_addresses": true, "max_node_expiration": self.expiration },
+                "params": {
+                    "debug_allow_unroutable_addresses": true, "max_node_expiration": self.expiration,
+                    "enable_runtime_governance_models": { "entity": true },
+                },
                 "entities": entities,
                 "nodes": nodes,
             },
@@ -132,8 +135,10 @@ impl Network<'_> {
             "staking": {
                 "params": {
                     "thresholds": thresholds,
-                    "debonding_interval": 1,
-                    "commission_schedule_rules": {},
+                    "debonding_interval": 1, "max_allowances": 16,
+                    "commission_schedule_rules": {
+                        "rate_change_interval": 1, "rate_bound_lead": 2, "max_rate_steps": 12, "max_bound_steps": 12,
+                    },
                     "slashing": { "consensus-equivocation": { "amount": "1000", "freeze_interval": 1 } },
                     "min_delegation": "0",
                     "fee_split_weight_propose": "1",

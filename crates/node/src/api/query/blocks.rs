@@ -2,12 +2,22 @@
 //!
 //! Source: go/consensus/tendermint/full/common.go; tendermint `rpc/core/{env,blocks}.go`.
 
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
 use oasis_consensus_engine::proto::{self, AbciResponses};
 use oasis_consensus_types::consensus::ERR_NO_COMMITTED_BLOCKS;
 use prost::Message;
 
 use super::{Source, coded, unknown, wrapped};
 use crate::grpc::ApiError;
+
+/// Blocks that are remembered.
+const MAX_RECENT: usize = 32;
+/// Larger ones are not.
+const MAX_RECENT_BYTES: usize = 64 << 10;
 
 /// The height that is meant: 0 stands for the last whose state is there. Source: `heightToTendermintHeight`.
 pub(super) fn height(source: &dyn Source, height: i64) -> Result<i64, ApiError> {
@@ -34,11 +44,43 @@ pub(super) fn check(source: &dyn Source, height: i64) -> Result<(), ApiError> {
 }
 
 /// A block; [`ERR_NO_COMMITTED_BLOCKS`] where there is none. Source: `GetTendermintBlock`.
-pub(super) fn required(source: &dyn Source, wanted: i64) -> Result<proto::Block, ApiError> {
+pub(super) fn required(source: &dyn Source, wanted: i64) -> Result<Arc<proto::Block>, ApiError> {
     let height = height(source, wanted)?;
     check(source, height).map_err(|e| wrapped("tendermint: block query failed", e))?;
+    let recent = source.recent();
+    if let Some(block) = recent.and_then(|recent| recent.get(height)) {
+        return Ok(block);
+    }
     let encoded = source.blocks().block(height).map_err(unknown)?.ok_or_else(|| coded(ERR_NO_COMMITTED_BLOCKS))?;
-    proto::Block::decode(encoded.as_slice()).map_err(unknown)
+    let block = Arc::new(proto::Block::decode(encoded.as_slice()).map_err(unknown)?);
+    if let Some(recent) = recent {
+        recent.put(height, encoded.len(), &block);
+    }
+    Ok(block)
+}
+
+/// Blocks that were asked for lately: who asks for one asks for its transactions, results and events too, and so do others.
+#[derive(Debug, Default)]
+pub struct Recent(Mutex<VecDeque<(i64, Arc<proto::Block>)>>);
+
+impl Recent {
+    fn all(&self) -> MutexGuard<'_, VecDeque<(i64, Arc<proto::Block>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, height: i64) -> Option<Arc<proto::Block>> {
+        self.all().iter().find(|(known, _)| *known == height).map(|(_, block)| Arc::clone(block))
+    }
+
+    fn put(&self, height: i64, size: usize, block: &Arc<proto::Block>) {
+        if size > MAX_RECENT_BYTES {
+            return;
+        }
+        let mut all = self.all();
+        all.retain(|(known, _)| *known != height);
+        all.push_front((height, Arc::clone(block)));
+        all.truncate(MAX_RECENT);
+    }
 }
 
 /// What the state machine answered to a block, with its height. Source: `GetBlockResults`.

@@ -62,10 +62,10 @@ pub(super) fn answer(source: &dyn Source, method: &str, request: &[u8]) -> Optio
 fn with_results(source: &dyn Source, wanted: i64) -> Result<TransactionsWithResults, ApiError> {
     let block = blocks::required(source, wanted)?;
     let (height, responses) = blocks::results(source, block.header.height)?;
-    let txs = block.data.txs;
+    let txs = &block.data.txs;
     let results: Result<Vec<_>, cbor::Error> =
         txs.iter().zip(&responses.deliver_txs).map(|(tx, result)| tx_result(height, Hash::of(tx), result)).collect();
-    Ok(TransactionsWithResults { transactions: list(txs), results: list(results.map_err(unknown)?) })
+    Ok(TransactionsWithResults { transactions: list(txs.clone()), results: list(results.map_err(unknown)?) })
 }
 
 fn tx_result(height: i64, tx: Hash, result: &proto::ResponseDeliverTx) -> Result<TxResult, cbor::Error> {

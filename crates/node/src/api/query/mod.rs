@@ -26,6 +26,7 @@ use oasis_consensus_types::{
 use oasis_mkvs::{Root, Tree};
 use oasis_primitives::cbor::{self, Encode, NilVec};
 
+pub use blocks::Recent;
 pub use consensus::{SignerNonceRequest, document};
 pub use events::{BlockEvents, api_events};
 pub use light::light_block_of;
@@ -44,6 +45,11 @@ pub trait Source: Send + Sync {
 
     /// The blocks.
     fn blocks(&self) -> &dyn Blocks;
+
+    /// Where blocks that were asked for are remembered, if they are.
+    fn recent(&self) -> Option<&Recent> {
+        None
+    }
 
     /// Height of the last state, 0 before the first block.
     fn last_height(&self) -> i64;
@@ -69,6 +75,14 @@ pub const METHODS: &[(&str, &[&str])] = &[
     ("RootHash", roothash::METHODS),
     ("Scheduler", scheduler::METHODS),
     ("Staking", staking::METHODS),
+];
+
+/// Methods that look up a few keys of the state or one block: what they take is less than to hand them to another thread.
+pub const QUICK: &[(&str, &[&str])] = &[
+    ("Beacon", &["GetBaseEpoch", "GetEpoch", "GetBeacon"]),
+    ("Consensus", &["GetSignerNonce", "GetBlock", "GetTransactions", "GetChainContext"]),
+    ("Registry", &["GetEntity", "GetNode", "GetNodeStatus", "GetRuntime"]),
+    ("Staking", &["TokenSymbol", "TokenValueExponent", "TotalSupply", "CommonPool", "LastBlockFees", "Threshold", "Account", "Allowance"]),
 ];
 
 /// Answers a call; none where this is no such method. The service's name is without its prefix.
@@ -157,6 +171,14 @@ fn list<T>(items: Vec<T>) -> NilVec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_quick_is_known() {
+        for (service, quick) in QUICK {
+            let known = METHODS.iter().find(|(name, _)| name == service).unwrap().1;
+            assert!(quick.iter().all(|method| known.contains(method)), "{service}");
+        }
+    }
 
     #[test]
     fn methods_are_named_once() {

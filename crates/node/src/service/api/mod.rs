@@ -6,6 +6,9 @@ mod debug;
 pub mod seed;
 mod status;
 mod streams;
+mod threads;
+
+use std::{pin::Pin, sync::Arc, task::Poll};
 
 use oasis_consensus_engine::proto;
 use oasis_consensus_types::{
@@ -18,7 +21,9 @@ use oasis_primitives::{
     signature::PublicKey,
 };
 use prost::Message;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::{runtime::Handle, sync::broadcast::error::RecvError, task::JoinHandle};
+
+pub use threads::ApiThreads;
 
 use super::full::Running;
 use crate::{
@@ -48,7 +53,9 @@ const METHODS: &[(&str, &[&str])] = &[
 
 /// Answers calls from the node's parts.
 pub struct NodeApi {
-    running: Running,
+    running: Arc<Running>,
+    /// Where runs what may take long.
+    tasks: Handle,
 }
 
 /// Source: go/consensus/api/api.go, `EstimateGasRequest`.
@@ -71,6 +78,30 @@ fn has(table: &[(&str, &[&str])], service: &str, method: &str) -> bool {
     table.iter().any(|(name, methods)| *name == service && methods.contains(&method))
 }
 
+/// Those that hand something in and wait for its answer.
+const LIGHT: &[(&str, &[&str])] = &[
+    ("NodeController", &["WaitSync", "IsSynced", "WaitReady", "IsReady"]),
+    ("Consensus", &["SubmitTx", "GetUnconfirmedTransactions"]),
+    ("ConsensusLight", &["SubmitTxNoWait"]),
+];
+
+/// A task that ends when nobody waits for it any more.
+struct Task<T>(JoinHandle<T>);
+
+impl<T> Future for Task<T> {
+    type Output = Result<T, tokio::task::JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context)
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// What kind of method one is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -80,9 +111,21 @@ enum Kind {
 }
 
 impl NodeApi {
-    /// An API of a running node.
+    /// An API of a running node. What may take long is done where this is called.
     pub fn new(running: Running) -> Self {
-        Self { running }
+        Self { running: Arc::new(running), tasks: Handle::current() }
+    }
+
+    /// Calls that wait for nothing but other tasks need no other threads.
+    fn call_of(&self, service: String, method: String, request: Vec<u8>) -> Reply {
+        let running = Arc::clone(&self.running);
+        let light = has(LIGHT, &service, &method);
+        let answer = async move { running.answer(&service, &method, request).await };
+        if light {
+            return Reply::Unary(Box::pin(answer));
+        }
+        let task = Task(self.tasks.spawn(answer));
+        Reply::Unary(Box::pin(async move { task.await.map_err(unknown)? }))
     }
 
     fn kind(&self, service: &str, method: &str) -> Option<Kind> {
@@ -97,11 +140,11 @@ impl NodeApi {
 impl Service for NodeApi {
     fn call(&self, service: &str, method: &str, request: Vec<u8>) -> Option<Reply> {
         let service = service.strip_prefix(SERVICE_PREFIX)?.to_owned();
-        let (kind, method, running) = (self.kind(&service, method)?, method.to_owned(), self.running.clone());
+        let (kind, method, running) = (self.kind(&service, method)?, method.to_owned(), Arc::clone(&self.running));
         Some(match kind {
-            Kind::Call => Reply::Unary(Box::pin(async move { running.answer(&service, &method, request).await })),
+            Kind::Call => self.call_of(service, method, request),
             Kind::Query => Reply::Unary(Box::pin(running.query(service, method, request))),
-            Kind::Stream => match streams::open(streams::Desk::of(&running), &service, &method, &request) {
+            Kind::Stream => match streams::open(&self.tasks, streams::Desk::of(&running), &service, &method, &request) {
                 Ok(messages) => Reply::Stream(messages),
                 Err(error) => Reply::Unary(Box::pin(async move { Err(error) })),
             },
@@ -126,12 +169,16 @@ impl Running {
         self.prepared.settings.mode == Mode::Archive
     }
 
-    /// Answers from blocks and states, on a thread that may wait for the disk.
-    async fn query(self, service: String, method: String, request: Vec<u8>) -> Answer {
+    /// Answers from blocks and states. What takes longer has a thread of its own, so that it keeps nobody waiting.
+    async fn query(self: Arc<Self>, service: String, method: String, request: Vec<u8>) -> Answer {
+        let quick = has(query::QUICK, &service, &method);
         let answer = move || {
             let missing = || Err(ApiError::unimplemented(&format!("{SERVICE_PREFIX}{service}"), &method));
             query::answer(&self.source, &service, &method, &request).unwrap_or_else(missing)
         };
+        if quick {
+            return answer();
+        }
         tokio::task::spawn_blocking(answer).await.map_err(unknown)?
     }
 

@@ -12,9 +12,12 @@ use std::{
 use oasis_consensus_app::roothash;
 use oasis_consensus_types::{consensus::ERR_UNSUPPORTED, roothash::AnnotatedBlock};
 use oasis_primitives::{cbor, namespace::Namespace};
-use tokio::sync::{
-    broadcast::{self, error::RecvError},
-    mpsc,
+use tokio::{
+    runtime::Handle,
+    sync::{
+        broadcast::{self, error::RecvError},
+        mpsc,
+    },
 };
 use tokio_stream::Stream;
 
@@ -90,8 +93,8 @@ impl Stream for Subscription {
     }
 }
 
-/// Subscribes.
-pub(super) fn open(desk: Desk, service: &str, method: &str, request: &[u8]) -> Result<Messages, ApiError> {
+/// Subscribes; `tasks` is where messages are made.
+pub(super) fn open(tasks: &Handle, desk: Desk, service: &str, method: &str, request: &[u8]) -> Result<Messages, ApiError> {
     let wanted = match (service, method) {
         ("Consensus", _) if desk.source.is_archive() => return Err(coded(ERR_UNSUPPORTED)),
         ("Consensus", _) => Wanted::Feed(Feed::Blocks),
@@ -110,7 +113,7 @@ pub(super) fn open(desk: Desk, service: &str, method: &str, request: &[u8]) -> R
     let end = Arc::new(OnceLock::new());
     let mut subscriber = Subscriber { desk, wanted, sender, last: None };
     let told = Arc::clone(&end);
-    tokio::spawn(async move {
+    tasks.spawn(async move {
         if let Err(error) = subscriber.serve().await {
             let _ = told.set(error);
         }
@@ -302,7 +305,7 @@ mod tests {
     }
 
     async fn subscribe(desk: &Desk, service: &str, method: &str, count: usize) -> Vec<Messages> {
-        let streams = (0..count).map(|_| open(desk.clone(), service, method, &[]).unwrap()).collect();
+        let streams = (0..count).map(|_| open(&Handle::current(), desk.clone(), service, method, &[]).unwrap()).collect();
         while desk.notices.receiver_count() < count {
             tokio::task::yield_now().await;
         }
