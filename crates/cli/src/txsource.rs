@@ -80,7 +80,7 @@ pub fn run(arguments: &TxsourceArguments, common: &CommonFlags) -> Result<()> {
     let options = Options {
         seed: arguments.seed.clone(),
         gas_price: arguments.gas_price,
-        validators: arguments.validator_entities.iter().map(validator).collect::<Result<_>>()?,
+        validators: arguments.validator_entities.iter().map(|path| validator(path)).collect::<Result<_>>()?,
         kept_versions: arguments.kept_versions,
         chain,
     };
@@ -91,7 +91,7 @@ pub fn run(arguments: &TxsourceArguments, common: &CommonFlags) -> Result<()> {
     Ok(())
 }
 
-fn validator(path: &PathBuf) -> Result<MemorySigner> {
+fn validator(path: &Path) -> Result<MemorySigner> {
     let key = if path.is_dir() { path.join(KEY_FILE) } else { path.with_file_name(KEY_FILE) };
     let text = fs::read_to_string(&key).with_context(|| format!("--validator_entity: {}", key.display()))?;
     MemorySigner::from_pem(&text).with_context(|| key.display().to_string())

@@ -82,7 +82,7 @@ fn one(session: &mut Session<'_>, known: &Known, kept: u64, turn: u64) -> Result
     }
     registry(session, height)?;
     staking(session, known, height)?;
-    governance(session, height, turn % ALL_PROPOSALS == 0 && part >= FIRST)
+    governance(session, height, turn.is_multiple_of(ALL_PROPOSALS) && part >= FIRST)
 }
 
 /// Source: `doConsensusQueries`.

@@ -158,3 +158,19 @@ fn transactions_are_announced_once_a_height() {
     pool.update(&mut app, &state(-1), &[vec![2, 0]], &ok(1)).unwrap();
     assert!(!pool.take_available());
 }
+
+#[test]
+fn checks_and_sizes_are_counted() {
+    let (mut pool, mut app) = mempool(MempoolConfig::default());
+    app.least = 2;
+    for (first, size) in [(2, 2), (3, 3), (4, 10), (1, 5)] {
+        let mut tx = vec![first; size];
+        tx[1] = 0;
+        assert_eq!(pool.check(&mut app, tx, None).unwrap().is_ok(), first > 1);
+    }
+    pool.update(&mut app, &state(-1), &[], &[]).unwrap();
+    let counts = pool.counts();
+    assert_eq!((counts.failed, counts.rechecked, counts.bytes), (1, 3, 15));
+    // Up to 1 byte, 3, 9, 27.
+    assert_eq!(counts.sizes[..4], [0, 2, 0, 1]);
+}
