@@ -60,7 +60,7 @@ impl World {
             "#!/bin/sh\ncase \"$1\" in\n\
              --*) exec {0} \"$@\" --debug.dont_blame_oasis --consensus.tendermint.debug.addr_book_lenient \\\n\
              --consensus.tendermint.debug.allow_duplicate_ip ;;\n\
-             registry|stake|consensus) exec {0} \"$@\" --debug.dont_blame_oasis ;;\n\
+             registry|stake|consensus|snapshot) exec {0} \"$@\" --debug.dont_blame_oasis ;;\n\
              *) exec {0} \"$@\" ;;\nesac\n",
             program().display()
         );
@@ -118,6 +118,7 @@ impl World {
             "runtime_sig_path" => "/node/runtimes/foo-paratime.sig".to_owned(),
             "entity_id" => self.entity_id("localhost/entity"),
             "entity_address" => Address::of_public_key(&PublicKey::from_base64(&self.entity_id("localhost/entity")).unwrap()).to_string(),
+            "snapshot_hash" => self.snapshot_hash(),
             "trusted_height" => "1".to_owned(),
             "trusted_height_hash" => "ab".repeat(32),
             name if name.ends_with("public_key") || name.ends_with("pubkey") => key.clone(),
@@ -133,6 +134,14 @@ impl World {
         let filled = filled.replace(SIGNER_FLAGS, "--signer.backend file --signer.dir /localhost/entity");
         let filled = filled.replace("<PATH-TO-entity.json>", "/localhost/entity/entity.json");
         self.rooted(&filled).replace(":26656", &format!(":{}", self.port))
+    }
+
+    /// What somebody else would say of the block of a snapshot that was made before.
+    fn snapshot_hash(&self) -> String {
+        let output = self.shell("oasis-node snapshot show node.snapshot");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let shown = String::from_utf8(output.stdout).unwrap();
+        shown.split_once(", hash ").unwrap().1.split_whitespace().next().unwrap().to_owned()
     }
 
     fn rooted(&self, text: &str) -> String {

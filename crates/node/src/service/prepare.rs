@@ -5,6 +5,7 @@ use std::{
     io::{self, ErrorKind},
     path::Path,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use oasis_consensus_abci::Network;
@@ -19,6 +20,9 @@ use crate::{
     metrics::Metrics,
     signers,
 };
+
+/// How long a node that has ended its services may still hold its data directory.
+const LETTING_GO: Duration = Duration::from_secs(3);
 
 /// The largest genesis document that is read.
 const MAX_GENESIS: u64 = 1 << 30;
@@ -105,9 +109,15 @@ pub fn prepare(settings: Settings) -> Result<Prepared, StartError> {
     Ok(Prepared { settings, paths, identity, network: Arc::new(network), metrics, _lock: lock })
 }
 
-/// Takes hold of a data directory on which no node runs.
+/// Takes hold of a data directory on which no node runs. One that was told to stop may need a moment to let go of it.
 pub(super) fn hold(paths: &Paths, socket: Option<&Path>) -> Result<File, StartError> {
-    let lock = lock(paths)?;
+    let start = Instant::now();
+    let lock = loop {
+        match lock(paths) {
+            Err(_) if start.elapsed() < LETTING_GO => std::thread::sleep(LETTING_GO / 60),
+            locked => break locked?,
+        }
+    };
     // Nodes of the original hold no lock, but answer here.
     let socket = socket.map_or_else(|| paths.root.join(crate::grpc::SOCKET_FILE), Path::to_owned);
     if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
