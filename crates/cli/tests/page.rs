@@ -71,7 +71,9 @@ async fn the_page_shows_blocks_transactions_events_validators_epochs_and_proposa
     let signer = layout.signer(&layout.entity(1)).unwrap();
     let too_much = Transfer { to: Address::of_public_key(&signer.public_key()), amount: Quantity::from(u64::MAX) };
     assert!(!send(&client, &signer, 0, "staking.Transfer", &too_much).await);
-    page.wait("[...document.querySelectorAll('details.failed summary')].some((e) => e.innerText.includes('staking: insufficient balance'))");
+    page.wait(
+        "[...document.querySelectorAll('details.failed summary')].some((e) => e.innerText.includes('staking: insufficient balance'))",
+    );
     let version = Version { major: 5, minor: 0, patch: 0 };
     let target = ProtocolVersions { consensus_protocol: version, runtime_host_protocol: version, runtime_committee_protocol: version };
     let descriptor = Descriptor { v: 1, handler: "try-it".to_owned(), target, epoch: 1000 };
