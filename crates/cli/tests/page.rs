@@ -31,6 +31,13 @@ async fn send<T: cbor::Encode>(client: &Client, signer: &MemorySigner, nonce: u6
     client.call_bytes("oasis-core.Consensus/SubmitTx", cbor::to_vec(&signed)).await.is_ok()
 }
 
+/// A condition, after all transactions of the blocks were opened: those after the third are folded.
+fn unfolded(condition: &str) -> String {
+    let more =
+        "[...document.querySelectorAll('#blocks details:not([open]) > summary')].filter((e) => e.innerText.includes('more transaction'))";
+    format!("({more}.forEach((e) => e.click()), {condition})")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_shows_blocks_transactions_events_validators_epochs_and_proposals() {
     const NAME: &str = "the_page_shows_blocks_transactions_events_validators_epochs_and_proposals";
@@ -71,16 +78,14 @@ async fn the_page_shows_blocks_transactions_events_validators_epochs_and_proposa
     let signer = layout.signer(&layout.entity(1)).unwrap();
     let too_much = Transfer { to: Address::of_public_key(&signer.public_key()), amount: Quantity::from(u64::MAX) };
     assert!(!send(&client, &signer, 0, "staking.Transfer", &too_much).await);
-    page.wait(
-        "[...document.querySelectorAll('details.failed summary')].some((e) => e.innerText.includes('staking: insufficient balance'))",
-    );
+    page.wait(&unfolded("document.getElementById('blocks').innerText.includes('staking: insufficient balance')"));
     let version = Version { major: 5, minor: 0, patch: 0 };
     let target = ProtocolVersions { consensus_protocol: version, runtime_host_protocol: version, runtime_committee_protocol: version };
     let descriptor = Descriptor { v: 1, handler: "try-it".to_owned(), target, epoch: 1000 };
     let content = ProposalContent { upgrade: Some(UpgradeProposal { descriptor }), cancel_upgrade: None };
     assert!(send(&client, &signer, 1, METHOD_SUBMIT_PROPOSAL, &content).await);
     page.wait("document.getElementById('proposals').innerText.includes('Proposal 1: upgrade try-it at epoch 1000 active')");
-    page.wait("document.getElementById('blocks').innerText.includes('event: proposal submitted submitter owner 1')");
+    page.wait(&unfolded("document.getElementById('blocks').innerText.includes('event: proposal submitted submitter owner 1')"));
 
     // What is folded opens, and stays open while blocks come.
     page.value("document.querySelector('#proposals summary').click()");
