@@ -2,7 +2,6 @@
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
-pub mod chromium;
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
