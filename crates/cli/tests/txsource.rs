@@ -55,18 +55,24 @@ fn count(summary: &str, word: &str) -> u64 {
 }
 
 #[test]
-fn transactions_of_many_kinds_are_taken_and_oversized_ones_refused() {
+fn transactions_of_every_kind_are_taken_and_what_is_wrong_is_refused_with_its_error() {
     let dir = tempfile::tempdir().unwrap();
     let mut network = network(&dir.path().join("net"));
-    for workload in ["transfer", "delegation", "commission"] {
+    for workload in ["transfer", "delegation", "commission", "registration", "parallel"] {
         let text = summary(&network, workload, "4s", &[]);
         assert!(count(&text, "in blocks") > 5, "{text}");
         assert_eq!(count(&text, "refused as expected"), 0, "{text}");
     }
     let text = summary(&network, "oversized", "2s", &[]);
     assert!(count(&text, "an oversized transfer") > 0, "{text}");
+    let entity = network.layout().entity(0).join("entity.json");
+    let text = summary(&network, "governance", "8s", &["--validator_entity", entity.to_str().unwrap()]);
+    assert!(count(&text, ", queries") > 3, "{text}");
+    // The workload knows the error of each of its 24 faults.
+    let text = summary(&network, "invalid", "12s", &[]);
+    assert!(count(&text, "refused as expected") >= 24, "{text}");
     let text = summary(&network, "queries", "2s", &["--queries.consensus.num_kept_versions", "100"]);
-    assert!(count(&text, "queries") > 50, "{text}");
+    assert!(count(&text, ", queries") > 50, "{text}");
     network.check().unwrap();
     network.stop().unwrap();
 }

@@ -108,18 +108,19 @@ impl Fault {
             Self::Size => ("an oversized transaction", &[("consensus", 2)]),
             // In the memory of what was seen, or too late.
             Self::Again => ("a transaction that is in a block", &[("consensus", 5), ("consensus/transaction", 1)]),
-            Self::Transfer => ("a transfer beyond the balance", &[("staking", 3)]),
-            Self::Burn => ("a burn beyond the balance", &[("staking", 3)]),
-            Self::Escrow => ("a delegation beyond the balance", &[("staking", 3)]),
-            Self::Reclaim => ("a reclaim of nothing", &[("staking", 1)]),
+            Self::Transfer => ("a transfer beyond the balance", &[UNREGISTERED]),
+            Self::Burn => ("a burn beyond the balance", &[UNREGISTERED]),
+            Self::Escrow => ("a delegation beyond the balance", &[UNREGISTERED]),
+            Self::Reclaim => ("a reclaim of nothing", &[UNREGISTERED]),
             Self::OwnAllowance => ("an allowance for oneself", &[("staking", 1)]),
             Self::Withdraw => ("a withdrawal that nobody allowed", &[("staking", 5)]),
-            Self::Commission => ("a commission schedule for the past", &[("staking", 1)]),
+            Self::Commission => ("a commission schedule for the past", &[UNREGISTERED]),
             Self::Entity => ("an entity that another has signed", &[("registry", 2)]),
             Self::Deregister => ("the end of an entity that is not there", &[("registry", 9)]),
-            Self::Node => ("a node of an unknown entity", &[("registry", 3)]),
+            Self::Node => ("a node of an unknown entity", &[("registry", 9)]),
             Self::Unfreeze => ("the end of an unknown node's freeze", &[("registry", 10)]),
-            Self::Runtime => ("a runtime of another entity", &[("registry", 12)]),
+            // Where the registration workload has run, the runtime is there.
+            Self::Runtime => ("a runtime of another entity", &[("registry", 12), ("registry", 18)]),
             Self::Commitment => ("a commitment for an unknown runtime", &[("roothash", 3)]),
             Self::Upgrade => ("an upgrade that comes too soon", &[("governance", 2)]),
             Self::Proposal => ("a proposal of nothing", &[("governance", 1)]),
@@ -202,7 +203,9 @@ fn faulty(session: &mut Session<'_>, fault: Fault, own: &Account, other: &Accoun
         Fault::Unfreeze => signed(session, signer, METHOD_UNFREEZE_NODE, &UnfreezeNode { node_id: signer.public_key() })?,
         Fault::Runtime => signed(session, signer, METHOD_REGISTER_RUNTIME, &registration::runtime(other_signer.public_key()))?,
         Fault::Commitment => {
-            signed(session, signer, METHOD_EXECUTOR_COMMIT, &ExecutorCommit { id: Namespace([9; 32]), ..ExecutorCommit::default() })?
+            let mut nobody = Namespace::default();
+            nobody.0[31] = 9;
+            signed(session, signer, METHOD_EXECUTOR_COMMIT, &ExecutorCommit { id: nobody, ..ExecutorCommit::default() })?
         }
         Fault::Upgrade => {
             let descriptor = Descriptor { v: DESCRIPTOR_VERSION, handler: "too-soon".to_owned(), target: VERSIONS, epoch: 1 };
