@@ -184,6 +184,9 @@ impl World {
             }
             // Whoever has no jq reads the file as it is.
             let command = command.replace(" | jq", "");
+            if command.contains("submit_tx") {
+                self.catch_up();
+            }
             let output = self.shell(&command);
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(output.status.success(), "{}: {command}: {said}", block.place);
@@ -193,6 +196,15 @@ impl World {
             printed.push((command, String::from_utf8(output.stdout).unwrap()));
         }
         printed
+    }
+
+    /// Waits until the node of the document knows what the network has done.
+    fn catch_up(&mut self) {
+        let (network, own) = (self.socket(), self.path("node/data").join(SOCKET_FILE));
+        let reached = height(&network);
+        if self.node.is_some() {
+            self.wait("the node follows the network", || height(&own) >= reached);
+        }
     }
 
     /// Gives tokens to the entity that a document has made.
