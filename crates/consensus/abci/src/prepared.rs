@@ -4,18 +4,22 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use oasis_consensus_app::executor::{PreparedTx, Preparer};
-use oasis_primitives::{hash::Hash, signature::SignatureRules};
+use oasis_consensus_engine::merkle::{Sha256Hash, sha256};
+use oasis_primitives::signature::{SignatureRules, UnpackedKeys};
 
 /// What an entry takes beside the transaction's bytes; the decoded form takes about as much as the bytes again.
 const OVERHEAD: usize = 512;
+/// Public keys whose points are remembered, about 200 bytes each: once there are more, all are forgotten.
+const MAX_KEYS: usize = 1 << 13;
 
 /// Remembers the newest prepared transactions.
 pub(crate) struct PreparedCache {
     limit: usize,
     bytes: usize,
     next: u64,
-    entries: BTreeMap<Hash, Entry>,
-    order: BTreeMap<u64, Hash>,
+    entries: BTreeMap<Sha256Hash, Entry>,
+    order: BTreeMap<u64, Sha256Hash>,
+    keys: UnpackedKeys,
 }
 
 struct Entry {
@@ -27,43 +31,59 @@ struct Entry {
 impl PreparedCache {
     /// Remembers up to about `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, bytes: 0, next: 0, entries: BTreeMap::new(), order: BTreeMap::new() }
+        Self { limit, bytes: 0, next: 0, entries: BTreeMap::new(), order: BTreeMap::new(), keys: UnpackedKeys::default() }
     }
 
     /// Prepares a transaction for a check, and remembers it.
     pub(crate) fn check(&mut self, raw: &[u8], rules: &SignatureRules) -> Arc<PreparedTx> {
-        let hash = Hash::of(raw);
+        let hash = sha256(raw);
         if let Some(entry) = self.entries.get(&hash) {
             return Arc::clone(&entry.tx);
         }
-        let tx = Arc::new(PreparedTx::new(raw, rules));
-        // What is refused anyway is not worth the room.
-        if tx.transaction().is_ok() {
-            self.insert(hash, Arc::clone(&tx), raw.len());
-        }
+        let mut preparer = self.preparer(rules);
+        preparer.push(raw);
+        let tx = self.finish(preparer).pop().unwrap_or_else(|| PreparedTx::new(raw, rules));
+        let tx = Arc::new(tx);
+        self.remember(hash, Arc::clone(&tx), raw.len());
         tx
     }
 
     /// Prepares transactions that are not known for their checks, in one batch, and remembers them.
     pub(crate) fn prepare(&mut self, txs: &[&[u8]], rules: &SignatureRules) {
-        let mut preparer = Preparer::new(rules);
+        let mut preparer = self.preparer(rules);
         let mut new = Vec::new();
         for raw in txs {
-            let hash = Hash::of(raw);
+            let hash = sha256(raw);
             if !self.entries.contains_key(&hash) {
                 preparer.push(raw);
                 new.push((hash, raw.len()));
             }
         }
-        for ((hash, size), tx) in new.into_iter().zip(preparer.finish()) {
-            // What is refused anyway is not worth the room.
-            if tx.transaction().is_ok() {
-                self.insert(hash, Arc::new(tx), size);
-            }
+        for ((hash, size), tx) in new.into_iter().zip(self.finish(preparer)) {
+            self.remember(hash, Arc::new(tx), size);
         }
     }
 
-    fn insert(&mut self, hash: Hash, tx: Arc<PreparedTx>, size: usize) {
+    fn preparer<'a>(&mut self, rules: &'a SignatureRules) -> Preparer<'a> {
+        Preparer::with_keys(rules, std::mem::take(&mut self.keys))
+    }
+
+    fn finish(&mut self, preparer: Preparer<'_>) -> Vec<PreparedTx> {
+        let (txs, keys) = preparer.finish_with_keys();
+        if keys.len() <= MAX_KEYS {
+            self.keys = keys;
+        }
+        txs
+    }
+
+    /// Remembers a transaction, unless it is refused anyway and so not worth the room.
+    fn remember(&mut self, hash: Sha256Hash, tx: Arc<PreparedTx>, size: usize) {
+        if tx.transaction().is_ok() {
+            self.insert(hash, tx, size);
+        }
+    }
+
+    fn insert(&mut self, hash: Sha256Hash, tx: Arc<PreparedTx>, size: usize) {
         let size = size.saturating_mul(2).saturating_add(OVERHEAD);
         if size > self.limit || self.entries.contains_key(&hash) {
             return;
@@ -79,7 +99,7 @@ impl PreparedCache {
         }
     }
 
-    fn remove(&mut self, hash: &Hash) -> Option<Arc<PreparedTx>> {
+    fn remove(&mut self, hash: &Sha256Hash) -> Option<Arc<PreparedTx>> {
         let Entry { tx, size, number } = self.entries.remove(hash)?;
         self.bytes = self.bytes.saturating_sub(size);
         self.order.remove(&number);
@@ -88,18 +108,18 @@ impl PreparedCache {
 
     /// Prepares the transactions of a block, those that are not known in one batch, and forgets them.
     pub(crate) fn take(&mut self, txs: &[Vec<u8>], rules: &SignatureRules) -> Vec<Arc<PreparedTx>> {
-        let mut preparer = Preparer::new(rules);
+        let mut preparer = self.preparer(rules);
         let known: Vec<Option<Arc<PreparedTx>>> = txs
             .iter()
             .map(|raw| {
-                let known = if self.entries.is_empty() { None } else { self.remove(&Hash::of(raw)) };
+                let known = if self.entries.is_empty() { None } else { self.remove(&sha256(raw)) };
                 if known.is_none() {
                     preparer.push(raw);
                 }
                 known
             })
             .collect();
-        let mut new = preparer.finish().into_iter().map(Arc::new);
+        let mut new = self.finish(preparer).into_iter().map(Arc::new);
         known.into_iter().filter_map(|known| known.or_else(|| new.next())).collect()
     }
 }
@@ -117,12 +137,12 @@ mod tests {
         let mut cache = PreparedCache::new(10 * (OVERHEAD + 8));
         for i in 0..100u8 {
             let tx = Arc::new(PreparedTx::new(&[i], &rules));
-            cache.insert(Hash::of(&[i]), tx, 4);
+            cache.insert(sha256(&[i]), tx, 4);
             assert!(cache.bytes <= cache.limit && cache.entries.len() == cache.order.len());
         }
         assert_eq!(cache.entries.len(), 10);
-        assert!(cache.remove(&Hash::of(&[99])).is_some() && cache.remove(&Hash::of(&[0])).is_none());
-        cache.insert(Hash::of(&[0]), Arc::new(PreparedTx::new(&[0], &rules)), usize::MAX);
+        assert!(cache.remove(&sha256(&[99])).is_some() && cache.remove(&sha256(&[0])).is_none());
+        cache.insert(sha256(&[0]), Arc::new(PreparedTx::new(&[0], &rules)), usize::MAX);
         assert_eq!((cache.entries.len(), cache.order.len()), (9, 9));
     }
 }

@@ -214,8 +214,13 @@ impl<'a> Context<'a> {
 
     /// Sets the signer, whose account becomes the caller.
     pub fn set_tx_signer(&mut self, signer: PublicKey) {
+        self.set_tx_signer_at(signer, Address::of_public_key(&signer));
+    }
+
+    /// Sets the signer, whose account's address is known.
+    pub(crate) fn set_tx_signer_at(&mut self, signer: PublicKey, address: Address) {
         self.tx_signer = signer;
-        self.caller = Address::of_public_key(&signer);
+        self.caller = address;
     }
 
     /// The account on whose behalf the operation runs.

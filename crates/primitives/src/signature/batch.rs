@@ -22,7 +22,29 @@ const SINGLY: usize = 4;
 #[derive(Clone, Debug, Default)]
 pub struct BatchVerifier {
     entries: Vec<Held>,
-    points: BTreeMap<PublicKey, Option<EdwardsPoint>>,
+    keys: UnpackedKeys,
+}
+
+/// Public keys and their points, which take about as long to find as the rest of a signature in a large batch. One who verifies batch
+/// after batch, often of the same keys, hands them on.
+#[derive(Clone, Debug, Default)]
+pub struct UnpackedKeys(BTreeMap<PublicKey, Option<EdwardsPoint>>);
+
+impl UnpackedKeys {
+    /// The point of a key; none where it is not on the curve or of small order.
+    fn point(&mut self, key: &PublicKey) -> Option<EdwardsPoint> {
+        *self.0.entry(*key).or_insert_with(|| unpack_key(key))
+    }
+
+    /// The number of keys.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are no keys.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -50,6 +72,16 @@ impl BatchVerifier {
         Self::default()
     }
 
+    /// A batch without entries that need not unpack these keys.
+    pub fn with_keys(keys: UnpackedKeys) -> Self {
+        Self { entries: Vec::new(), keys }
+    }
+
+    /// The keys of the batch, and those that it was given.
+    pub fn into_keys(self) -> UnpackedKeys {
+        self.keys
+    }
+
     /// Adds a signature over these very bytes; no context, no blacklist.
     pub fn push_prehashed(&mut self, key: &PublicKey, message: &[u8], signature: &RawSignature) {
         #[cfg(feature = "remember-signatures")]
@@ -58,8 +90,7 @@ impl BatchVerifier {
             self.entries.push(if holds { Held::Known } else { Held::Invalid });
             return;
         }
-        let point = *self.points.entry(*key).or_insert_with(|| unpack_key(key));
-        let parts = point.and_then(|a| unpack(key, a, message, signature));
+        let parts = self.keys.point(key).and_then(|a| unpack(key, a, message, signature));
         let entry = parts.map(|parts| Entry { key: *key, signature: *signature, parts });
         self.entries.push(entry.map_or(Held::Invalid, Held::Open));
     }
@@ -127,7 +158,7 @@ impl BatchVerifier {
     /// The same entries in batches of at most `size` entries (at least one), in order, for callers that verify in
     /// parallel.
     pub fn chunks(&self, size: usize) -> Vec<Self> {
-        self.entries.chunks(size.max(1)).map(|entries| Self { entries: entries.to_vec(), points: BTreeMap::new() }).collect()
+        self.entries.chunks(size.max(1)).map(|entries| Self { entries: entries.to_vec(), keys: UnpackedKeys::default() }).collect()
     }
 }
 

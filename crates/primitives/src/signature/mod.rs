@@ -16,7 +16,7 @@ mod rules;
 mod signed;
 mod signer;
 
-pub use batch::BatchVerifier;
+pub use batch::{BatchVerifier, UnpackedKeys};
 pub use blacklist::{Blacklist, RESERVED_KEYS, known_test_keys};
 pub use context::{ChainContext, Context, ContextError, SigningContext, TENDERMINT_CONTEXT};
 pub use ed25519::verify_prehashed;

@@ -78,7 +78,7 @@ impl Network {
             staking::state::set_account(&mut world.store, &Address::of_public_key(&node.entity_id), &account);
         }
         scheduler::state::set_current_validators(&mut world.store, &validators);
-        let mut params = staking::state::params(&world.store).unwrap_or_default();
+        let mut params = std::sync::Arc::unwrap_or_clone(staking::state::params(&world.store).unwrap_or_default());
         let penalties = [
             (SlashReason::BEACON_INVALID_COMMIT, 100u64, 5),
             (SlashReason::BEACON_INVALID_REVEAL, 200, 0),

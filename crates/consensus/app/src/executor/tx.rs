@@ -8,9 +8,10 @@ use oasis_consensus_types::{
     transaction::{ERR_UPGRADE_PENDING, Fee, SIGNATURE_CONTEXT, SignedTransaction, Transaction},
 };
 use oasis_primitives::{
+    address::Address,
     cbor,
     quantity::Quantity,
-    signature::{AheadVerifier, BatchVerifier, PublicKey, SignatureRules, SignedBlob, Verified},
+    signature::{AheadVerifier, BatchVerifier, PublicKey, SignatureRules, SignedBlob, UnpackedKeys, Verified},
 };
 
 use super::{Executor, VersionedTree, apps, inside::Inside};
@@ -28,6 +29,8 @@ use crate::{
 pub struct PreparedTx {
     size: u64,
     outcome: Result<(Transaction, PublicKey), CodedError>,
+    /// Of the signer's account, which every check and the execution need.
+    address: Address,
 }
 
 impl PreparedTx {
@@ -35,7 +38,8 @@ impl PreparedTx {
     pub fn new(raw: &[u8], rules: &SignatureRules) -> Self {
         let mut preparer = Preparer::new(rules);
         preparer.push(raw);
-        preparer.finish().pop().unwrap_or_else(|| Self { size: 0, outcome: Err(CodedError::unknown("no transaction")) })
+        let none = || Self { size: 0, outcome: Err(CodedError::unknown("no transaction")), address: Address::default() };
+        preparer.finish().pop().unwrap_or_else(none)
     }
 
     /// The size of the encoded transaction, bytes.
@@ -59,7 +63,12 @@ pub struct Preparer<'a> {
 impl<'a> Preparer<'a> {
     /// Nothing to prepare yet.
     pub fn new(rules: &'a SignatureRules) -> Self {
-        Self { rules, pending: Vec::new(), batch: BatchVerifier::new() }
+        Self::with_keys(rules, UnpackedKeys::default())
+    }
+
+    /// Nothing to prepare yet; these keys need not be unpacked.
+    pub fn with_keys(rules: &'a SignatureRules, keys: UnpackedKeys) -> Self {
+        Self { rules, pending: Vec::new(), batch: BatchVerifier::with_keys(keys) }
     }
 
     /// Adds a transaction.
@@ -75,8 +84,13 @@ impl<'a> Preparer<'a> {
         self.pending.push((raw.len() as u64, signed.map_err(CodedError::from)));
     }
 
-    /// Adds the signatures and returns how each transaction came out, in order.
+    /// Checks the signatures and returns how each transaction came out, in order.
     pub fn finish(self) -> Vec<PreparedTx> {
+        self.finish_with_keys().0
+    }
+
+    /// Checks the signatures and returns how each transaction came out, in order, and the keys for those to come.
+    pub fn finish_with_keys(self) -> (Vec<PreparedTx>, UnpackedKeys) {
         let valid = self.batch.verify_each();
         let open = |signed: SignedBlob, valid: bool| {
             if !valid {
@@ -86,11 +100,12 @@ impl<'a> Preparer<'a> {
             tx.sanity_check()?;
             Ok((tx, signed.signature.public_key))
         };
-        let prepared = |((size, signed), valid): ((u64, Result<SignedBlob, CodedError>), bool)| PreparedTx {
-            size,
-            outcome: signed.and_then(|s| open(s, valid)),
+        let prepared = |((size, signed), valid): ((u64, Result<SignedBlob, CodedError>), bool)| {
+            let outcome = signed.and_then(|s| open(s, valid));
+            let address = outcome.as_ref().map(|(_, signer)| Address::of_public_key(signer)).unwrap_or_default();
+            PreparedTx { size, outcome, address }
         };
-        self.pending.into_iter().zip(valid).map(prepared).collect()
+        (self.pending.into_iter().zip(valid).map(prepared).collect(), self.batch.into_keys())
     }
 }
 
@@ -167,7 +182,7 @@ fn execute(ctx: &mut Context<'_>, tx: &PreparedTx) -> Result<()> {
         return Err(ERR_OVERSIZED_TX.into());
     }
     let (transaction, signer) = tx.outcome.as_ref().map_err(|e| Error::Failed(e.clone()))?;
-    ctx.set_tx_signer(*signer);
+    ctx.set_tx_signer_at(*signer, tx.address);
     process(ctx, transaction, tx.size)
 }
 

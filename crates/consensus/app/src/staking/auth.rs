@@ -6,7 +6,7 @@ use oasis_consensus_types::{
     staking::{FEE_ACCUMULATOR_ADDRESS, TransferEvent},
     transaction::{ERR_GAS_PRICE_TOO_LOW, ERR_INSUFFICIENT_FEE_BALANCE, ERR_INVALID_NONCE, Fee, Transaction},
 };
-use oasis_primitives::{address::Address, quantity::Quantity};
+use oasis_primitives::quantity::Quantity;
 
 use super::{emit, state};
 use crate::{
@@ -24,7 +24,8 @@ pub fn authenticate_tx(ctx: &mut Context<'_>, tx: &Transaction) -> Result<()> {
         ctx.gas = GasMeter::Transaction(GasAccountant::new(u64::MAX));
         return Ok(());
     }
-    let address = Address::of_public_key(&ctx.tx_signer());
+    // Nothing else calls on a transaction's behalf yet: its signer is the caller.
+    let address = ctx.caller_address();
     if address.is_reserved() {
         return Err(Error::unknown(format!("using reserved account address {address} is prohibited")));
     }
@@ -41,7 +42,7 @@ pub fn authenticate_tx(ctx: &mut Context<'_>, tx: &Transaction) -> Result<()> {
             return Err(ERR_INSUFFICIENT_FEE_BALANCE.into());
         }
         let options = &ctx.env.options;
-        let own = options.own_tx_signer.is_some_and(|signer| Address::of_public_key(&signer) == address);
+        let own = options.own_tx_signer == Some(ctx.tx_signer());
         if !own && fee.gas > 0 && fee.gas_price() < options.min_gas_price {
             return Err(ERR_GAS_PRICE_TOO_LOW.into());
         }
@@ -68,7 +69,7 @@ pub fn post_execute_tx(ctx: &mut Context<'_>, tx: &Transaction) -> Result<()> {
     if !ctx.is_check_only() {
         return Ok(());
     }
-    let address = Address::of_public_key(&ctx.tx_signer());
+    let address = ctx.caller_address();
     let mut account = state::account(ctx.store, &address)?;
     if let Some(fee) = &tx.fee
         && !account.general.balance.sub(&fee.amount)

@@ -97,7 +97,7 @@ pub fn export(store: &Store) -> Result<Genesis> {
         ledger.insert(address, account.into());
     }
     Ok(Genesis {
-        parameters: state::params(store)?,
+        parameters: state::params(store)?.as_ref().clone(),
         token_symbol: String::new(),
         token_value_exponent: 0,
         total_supply: state::total_supply(store)?,

@@ -2,7 +2,7 @@
 //!
 //! Source: go/consensus/tendermint/apps/staking/state/state.go.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
 use oasis_consensus_types::staking::{
     Account, ConsensusParameters, DebondingDelegation, DebondingDelegations, Delegation, Delegations, EpochSigning, Thresholds,
@@ -13,7 +13,7 @@ use crate::{
     context::missing,
     epoch::EpochTime,
     error::{Error, Result},
-    store::{Store, decode},
+    store::{Store, Value, decode},
 };
 
 /// Accounts: address.
@@ -97,9 +97,21 @@ pub fn set_governance_deposits(store: &mut Store, amount: &Quantity) {
     store.insert_cbor(GOVERNANCE_DEPOSITS, amount);
 }
 
+thread_local! {
+    /// The parameters that were read last, and from what: every transfer reads them, and they seldom change.
+    static READ: RefCell<Option<(Value, Arc<ConsensusParameters>)>> = const { RefCell::new(None) };
+}
+
 /// The parameters.
-pub fn params(store: &Store) -> Result<ConsensusParameters> {
-    store.get_cbor(PARAMETERS)?.ok_or_else(|| missing("staking parameters"))
+pub fn params(store: &Store) -> Result<Arc<ConsensusParameters>> {
+    let value = store.get(PARAMETERS)?.ok_or_else(|| missing("staking parameters"))?;
+    let known = READ.with_borrow(|read| read.as_ref().filter(|(bytes, _)| *bytes == value).map(|(_, params)| Arc::clone(params)));
+    if let Some(params) = known {
+        return Ok(params);
+    }
+    let params: Arc<ConsensusParameters> = Arc::new(decode(PARAMETERS, &value)?);
+    READ.set(Some((value, Arc::clone(&params))));
+    Ok(params)
 }
 
 /// Sets the parameters; only for the first state and the end of a block.
@@ -109,7 +121,7 @@ pub fn set_params(store: &mut Store, params: &ConsensusParameters) {
 
 /// The thresholds, base units by kind.
 pub fn thresholds(store: &Store) -> Result<Thresholds> {
-    Ok(params(store)?.thresholds)
+    Ok(params(store)?.thresholds.clone())
 }
 
 /// Epochs that debonding takes.

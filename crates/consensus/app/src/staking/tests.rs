@@ -142,7 +142,7 @@ impl World {
     }
 
     fn set_params(&mut self, change: impl FnOnce(&mut ConsensusParameters)) {
-        let mut params = state::params(&self.store).unwrap();
+        let mut params = std::sync::Arc::unwrap_or_clone(state::params(&self.store).unwrap());
         change(&mut params);
         state::set_params(&mut self.store, &params);
     }

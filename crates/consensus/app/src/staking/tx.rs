@@ -2,6 +2,8 @@
 //!
 //! Source: go/consensus/tendermint/apps/staking/staking.go, `ExecuteTx`, go/consensus/tendermint/apps/staking/transactions.go.
 
+use std::sync::Arc;
+
 use oasis_consensus_types::{
     staking::{
         Account, Allow, AllowanceChangeEvent, Burn, BurnEvent, ConsensusParameters, ERR_FORBIDDEN, ERR_INSUFFICIENT_BALANCE,
@@ -45,7 +47,7 @@ pub(super) fn account(store: &Store, address: &Address) -> Result<Account> {
 }
 
 /// Reads the parameters and charges an operation's gas.
-pub(super) fn charge(ctx: &mut Context<'_>, operation: &str) -> Result<ConsensusParameters> {
+pub(super) fn charge(ctx: &mut Context<'_>, operation: &str) -> Result<Arc<ConsensusParameters>> {
     let params = state::params(ctx.store)?;
     ctx.use_gas(1, operation, &params.gas_costs)?;
     Ok(params)

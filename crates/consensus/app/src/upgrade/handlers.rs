@@ -2,6 +2,8 @@
 //!
 //! Source: go/upgrade/migrations.
 
+use std::sync::Arc;
+
 use oasis_consensus_types::{
     consensus::Parameters,
     entity::{self, Entity, SignedEntity},
@@ -49,7 +51,7 @@ impl Handler {
             (Self::Dummy, Mode::BeginBlock) => add_test_entity(ctx),
             (_, Mode::BeginBlock) => Ok(()),
             (Self::MaxAllowances16, Mode::EndBlock) => {
-                let mut params = staking::state::params(ctx.store)?;
+                let mut params = Arc::unwrap_or_clone(staking::state::params(ctx.store)?);
                 params.max_allowances = 16;
                 staking::state::set_params(ctx.store, &params);
                 Ok(())
@@ -68,7 +70,7 @@ impl Handler {
 
 /// Source: go/upgrade/migrations/consensus_parameters.go, `ConsensusUpgrade`.
 fn update_parameters(ctx: &mut Context<'_>) -> Result<()> {
-    let mut params = staking::state::params(ctx.store)?;
+    let mut params = Arc::unwrap_or_clone(staking::state::params(ctx.store)?);
     params.max_allowances = 16;
     for operation in [staking_api::GAS_OP_AMEND_COMMISSION_SCHEDULE, staking_api::GAS_OP_ALLOW, staking_api::GAS_OP_WITHDRAW] {
         params.gas_costs.insert(operation.to_owned(), 1000);
