@@ -8,6 +8,7 @@ mod error;
 mod server;
 mod tls;
 mod turns;
+mod whole;
 
 pub use client::{Client, ClientError, Watch};
 pub use error::{ApiError, GrpcCode};

@@ -29,6 +29,7 @@ use super::{
     codec::Bytes,
     error::ApiError,
     turns::{ConnectionTurns, InTurn},
+    whole,
 };
 
 /// Most connections at a time; further ones wait.
@@ -229,11 +230,18 @@ async fn answer(service: Arc<dyn Service>, request: http::Request<Incoming>, mos
     match service.is_stream(name, method) {
         None if service.knows(name) => ApiError::unimplemented(name, method).into_status().into_http(),
         None => ApiError::grpc(Code::Unimplemented, format!("unknown service {name}")).into_status().into_http(),
-        Some(false) => grpc.unary(UnaryCall(call), request).await,
+        Some(false) => match whole::message(request, most).await {
+            Ok(message) => match call.message(message.to_vec()).await {
+                Ok(message) => whole::answer(&message),
+                Err(status) => status.into_http(),
+            },
+            Err(request) => grpc.unary(UnaryCall(call), request).await,
+        },
         Some(true) => grpc.server_streaming(StreamCall(call), request).await,
     }
 }
 
+#[derive(Clone)]
 struct Call {
     service: Arc<dyn Service>,
     name: String,
@@ -244,6 +252,13 @@ impl Call {
     fn reply(&self, request: Vec<u8>) -> Result<Reply, Status> {
         let reply = self.service.call(&self.name, &self.method, request);
         reply.ok_or_else(|| ApiError::unimplemented(&self.name, &self.method).into_status())
+    }
+
+    async fn message(&self, request: Vec<u8>) -> Result<Vec<u8>, Status> {
+        match self.reply(request)? {
+            Reply::Unary(answer) => answer.await.map_err(ApiError::into_status),
+            Reply::Stream(_) => Err(Status::internal("a stream where one message was expected")),
+        }
     }
 }
 
@@ -261,13 +276,8 @@ impl tower::Service<Request<Vec<u8>>> for UnaryCall {
     }
 
     fn call(&mut self, request: Request<Vec<u8>>) -> Self::Future {
-        let reply = self.0.reply(request.into_inner());
-        Box::pin(async move {
-            match reply? {
-                Reply::Unary(answer) => answer.await.map(Response::new).map_err(ApiError::into_status),
-                Reply::Stream(_) => Err(Status::internal("a stream where one message was expected")),
-            }
-        })
+        let call = self.0.clone();
+        Box::pin(async move { call.message(request.into_inner()).await.map(Response::new) })
     }
 }
 

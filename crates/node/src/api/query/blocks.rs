@@ -9,10 +9,11 @@ use std::{
 
 use oasis_consensus_engine::proto::{self, AbciResponses};
 use oasis_consensus_types::consensus::ERR_NO_COMMITTED_BLOCKS;
+use oasis_primitives::cbor;
 use prost::Message;
 
-use super::{Source, coded, unknown, wrapped};
-use crate::grpc::ApiError;
+use super::{Answer, Source, coded, unknown, wrapped};
+use crate::{api::block::Block, grpc::ApiError};
 
 /// Blocks that are remembered.
 const MAX_RECENT: usize = 32;
@@ -43,10 +44,16 @@ pub(super) fn check(source: &dyn Source, height: i64) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// A block; [`ERR_NO_COMMITTED_BLOCKS`] where there is none. Source: `GetTendermintBlock`.
-pub(super) fn required(source: &dyn Source, wanted: i64) -> Result<Arc<proto::Block>, ApiError> {
+/// The height that is meant, where there is a block. Source: `GetTendermintBlock`.
+fn available(source: &dyn Source, wanted: i64) -> Result<i64, ApiError> {
     let height = height(source, wanted)?;
     check(source, height).map_err(|e| wrapped("tendermint: block query failed", e))?;
+    Ok(height)
+}
+
+/// A block; [`ERR_NO_COMMITTED_BLOCKS`] where there is none. Source: `GetTendermintBlock`.
+pub(super) fn required(source: &dyn Source, wanted: i64) -> Result<Arc<proto::Block>, ApiError> {
+    let height = available(source, wanted)?;
     let recent = source.recent();
     if let Some(block) = recent.and_then(|recent| recent.get(height)) {
         return Ok(block);
@@ -59,27 +66,66 @@ pub(super) fn required(source: &dyn Source, wanted: i64) -> Result<Arc<proto::Bl
     Ok(block)
 }
 
+/// What `GetBlock` answers, encoded: of large blocks too, which are not remembered themselves, since who waits for a block asks for the
+/// last again and again.
+pub(super) fn answer(source: &dyn Source, wanted: i64) -> Answer {
+    let known = available(source, wanted)?;
+    if let Some(answer) = source.recent().and_then(|recent| recent.answer(known)) {
+        return Ok(answer);
+    }
+    let block = required(source, wanted)?;
+    let answer = cbor::to_vec(&Block::new(&block.header, block.last_commit.as_ref()));
+    if let Some(recent) = source.recent() {
+        recent.put_answer(block.header.height, &answer);
+    }
+    Ok(answer)
+}
+
 /// Blocks that were asked for lately: who asks for one asks for its transactions, results and events too, and so do others.
 #[derive(Debug, Default)]
-pub struct Recent(Mutex<VecDeque<(i64, Arc<proto::Block>)>>);
+pub struct Recent(Mutex<Remembered>);
+
+/// By height, the latest first.
+#[derive(Debug, Default)]
+struct Remembered {
+    blocks: VecDeque<(i64, Arc<proto::Block>)>,
+    answers: VecDeque<(i64, Vec<u8>)>,
+}
+
+/// Takes one in at a height, and lets go of what is too much.
+fn put<T>(all: &mut VecDeque<(i64, T)>, height: i64, one: T) {
+    all.retain(|(known, _)| *known != height);
+    all.push_front((height, one));
+    all.truncate(MAX_RECENT);
+}
+
+fn find<T: Clone>(all: &VecDeque<(i64, T)>, height: i64) -> Option<T> {
+    all.iter().find(|(known, _)| *known == height).map(|(_, one)| one.clone())
+}
 
 impl Recent {
-    fn all(&self) -> MutexGuard<'_, VecDeque<(i64, Arc<proto::Block>)>> {
+    fn all(&self) -> MutexGuard<'_, Remembered> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self, height: i64) -> Option<Arc<proto::Block>> {
-        self.all().iter().find(|(known, _)| *known == height).map(|(_, block)| Arc::clone(block))
+        find(&self.all().blocks, height)
+    }
+
+    fn answer(&self, height: i64) -> Option<Vec<u8>> {
+        find(&self.all().answers, height)
     }
 
     fn put(&self, height: i64, size: usize, block: &Arc<proto::Block>) {
-        if size > MAX_RECENT_BYTES {
-            return;
+        if size <= MAX_RECENT_BYTES {
+            put(&mut self.all().blocks, height, Arc::clone(block));
         }
-        let mut all = self.all();
-        all.retain(|(known, _)| *known != height);
-        all.push_front((height, Arc::clone(block)));
-        all.truncate(MAX_RECENT);
+    }
+
+    fn put_answer(&self, height: i64, answer: &[u8]) {
+        if answer.len() <= MAX_RECENT_BYTES {
+            put(&mut self.all().answers, height, answer.to_vec());
+        }
     }
 }
 

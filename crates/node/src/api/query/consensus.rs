@@ -13,7 +13,7 @@ use oasis_primitives::{
 use super::{Answer, Source, api_events, app_error, blocks, coded, list, look, ok, read, state, unknown};
 use crate::{
     api::{
-        block::{Block, timestamp},
+        block::timestamp,
         results::{TransactionsWithResults, TxError, TxEvent, TxResult},
     },
     grpc::ApiError,
@@ -46,10 +46,7 @@ pub(super) fn answer(source: &dyn Source, method: &str, request: &[u8]) -> Optio
             }
             look(source, height, |state| staking::query::signer_nonce(state, &account_address))
         }),
-        "GetBlock" => read(request).and_then(|height| {
-            let block = blocks::required(source, height)?;
-            ok(&Block::new(&block.header, block.last_commit.as_ref()))
-        }),
+        "GetBlock" => read(request).and_then(|height| blocks::answer(source, height)),
         "GetTransactions" => read(request).and_then(|height| ok(&blocks::required(source, height)?.data.txs)),
         "GetTransactionsWithResults" => read(request).and_then(|height| ok(&with_results(source, height)?)),
         "GetGenesisDocument" => ok(&network.document),

@@ -49,7 +49,7 @@ pub(super) fn answer(source: &dyn Source, method: &str, request: &[u8]) -> Optio
         "DebondingDelegationsTo" => of_owner(source, request, query::debonding_delegations_to),
         "Allowance" => allowance(source, request),
         "StateToGenesis" => read(request).and_then(|height| ok(&genesis(source, height)?)),
-        "ConsensusParameters" => at(source, request, query::consensus_parameters),
+        "ConsensusParameters" => at(source, request, |state| Ok(query::consensus_parameters(state)?.as_ref().clone())),
         "GetEvents" => read(request).and_then(|height| ok(&events::of_height(source, height, staking::events::to_api)?)),
         _ => return None,
     })
