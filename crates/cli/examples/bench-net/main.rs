@@ -12,6 +12,7 @@ mod start;
 mod subscribers;
 mod sync;
 mod transfers;
+mod wire;
 
 use std::{
     path::{Path, PathBuf},

@@ -35,7 +35,7 @@ use super::{
 /// Accounts that send, each one transfer after the other.
 const SENDERS: u64 = 240;
 /// Transfers that are signed beforehand, of each sender: more than any program takes.
-const EACH: u64 = 400;
+const EACH: u64 = 1_500;
 /// Connections to a node.
 const CONNECTIONS: usize = 2;
 /// Load before anything is measured.
