@@ -152,6 +152,12 @@ fn script(args: &[&str]) -> Result<()> {
 fn cargo<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Result<()> {
     let mut command = Command::new("cargo");
     command.args(args).current_dir(root());
+    // What cargo told this program about itself would have some packages built anew.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
     let status = command.status().context("cargo is not there: install it with rustup")?;
     if !status.success() {
         bail!("cargo {:?} failed", command.get_args().collect::<Vec<_>>());
