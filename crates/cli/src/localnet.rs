@@ -136,7 +136,9 @@ async fn supervise(arguments: &LocalnetArguments, mut network: Network) -> Resul
                 network.layout().node(0).join("node.log").display()
             ));
         }
-        if running && load.is_none() && arguments.transfers_per_second > 0 {
+        // Transfers go to the first node, which may have its first block later than others.
+        let takes = sample.nodes.first().is_some_and(|node| node.height > 0);
+        if takes && load.is_none() && arguments.transfers_per_second > 0 {
             match Transfers::new(network.layout()).await {
                 Ok(transfers) => load = Some(tokio::spawn(transfers.run(arguments.transfers_per_second, seen.clone(), stop.clone()))),
                 Err(e) => break Err(e.into()),

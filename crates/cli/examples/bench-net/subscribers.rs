@@ -1,10 +1,17 @@
 //! Memory with many streams that are open and idle.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use oasis_node_service::grpc::Client;
 use oasis_primitives::cbor;
+use tokio::task::JoinSet;
 
 use super::{
     PATIENCE, Plan,
@@ -66,22 +73,36 @@ fn one(plan: &Plan<'_>, kind: &Kind) -> Result<(f64, f64)> {
 }
 
 async fn subscribe(node: &mut Running, count: usize) -> Result<f64> {
-    let mut readers = tokio::task::JoinSet::new();
+    let mut readers = JoinSet::<Result<()>>::new();
+    // Who hears of blocks; events of accounts there are none.
+    let (heard, of_blocks) = (Arc::new(AtomicUsize::new(0)), count.div_ceil(METHODS.len()));
     for method in METHODS.iter().cycle().take(count) {
         let client = Client::connect_unix(&node.socket).await?;
-        let mut watch = client.watch(method, &Nothing).await?;
+        let heard = Arc::clone(&heard);
         readers.spawn(async move {
+            // The original answers a stream with its first message, so that nothing may wait for the answer.
+            let mut watch = client.watch(method, &Nothing).await?;
+            let mut first = true;
             // Nobody ends a stream but this program.
-            let _held = client;
-            while watch.next::<cbor::RawCbor>().await?.is_some() {}
+            while watch.next::<cbor::RawCbor>().await?.is_some() {
+                heard.fetch_add(usize::from(std::mem::take(&mut first)), Ordering::Relaxed);
+            }
             anyhow::bail!("a stream has ended")
         });
+    }
+    let start = Instant::now();
+    while heard.load(Ordering::Relaxed) < of_blocks {
+        if let Some(ended) = readers.try_join_next() {
+            ended??;
+        }
+        anyhow::ensure!(start.elapsed() < PATIENCE, "of {of_blocks} subscribers {} have heard of a block", heard.load(Ordering::Relaxed));
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let height = node.height + BLOCKS;
     node.wait_height(height, PATIENCE)?;
     let memory = node.memory();
-    match readers.try_join_next() {
-        Some(ended) => ended?,
-        None => memory,
+    if let Some(ended) = readers.try_join_next() {
+        ended??;
     }
+    memory
 }

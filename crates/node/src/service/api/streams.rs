@@ -45,7 +45,7 @@ pub(super) const METHODS: &[(&str, &[&str])] = &[
 /// Messages that wait for a subscriber.
 const QUEUE: usize = 16;
 /// How long a subscriber with a full queue is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 30 });
 
 /// What a subscriber wants.
 #[derive(Clone, Copy)]
@@ -328,6 +328,29 @@ mod tests {
         };
         assert!(read <= QUEUE + 1, "{read} messages waited");
         assert_eq!(error.grpc, GrpcCode::ResourceExhausted);
+        assert!(stream.next().await.is_none());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_full_queue_is_waited_for_only_so_long() {
+        let (desk, notice) = desk();
+        let mut stream = subscribe(&desk, "Consensus", "WatchBlocks", 1).await.remove(0);
+        // Not so many that blocks pass it.
+        for _ in 0..=QUEUE {
+            desk.notices.send(Arc::clone(&notice)).unwrap();
+        }
+        let dropped = async {
+            while desk.notices.receiver_count() > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE * 15, dropped).await.unwrap();
+        for _ in 0..QUEUE {
+            assert!(stream.next().await.unwrap().is_ok());
+        }
+        let error = stream.next().await.unwrap().unwrap_err();
+        assert_eq!(error.grpc, GrpcCode::ResourceExhausted);
+        assert!(error.message.contains("16 messages waited for 2 s"), "{error}");
         assert!(stream.next().await.is_none());
     }
 
