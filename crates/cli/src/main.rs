@@ -67,7 +67,12 @@ enum Command {
         command: governance::GovernanceCommand,
     },
     /// Scripts that complete commands in a shell.
-    Completion(completion::CompletionArguments),
+    Completion {
+        #[command(flatten)]
+        common: CommonFlags,
+        #[command(flatten)]
+        arguments: completion::CompletionArguments,
+    },
     /// A node's keys.
     Identity {
         #[command(flatten)]
@@ -125,36 +130,24 @@ enum Command {
         command: genesis::GenesisCommand,
     },
     /// Databases of ParaTimes (not served yet).
-    #[command(subcommand)]
-    Storage(storage::StorageCommand),
+    Storage {
+        #[command(flatten)]
+        common: CommonFlags,
+        #[command(subcommand)]
+        command: storage::StorageCommand,
+    },
     /// Intel's attestation service (not served yet).
-    #[command(subcommand)]
-    Ias(storage::IasCommand),
+    Ias {
+        #[command(flatten)]
+        common: CommonFlags,
+        #[command(subcommand)]
+        command: storage::IasCommand,
+    },
     /// A whole network on this machine: validators on loopback, a wallet, load.
     Localnet(localnet::LocalnetArguments),
     /// Tools for developers and operators.
     #[command(subcommand)]
-    Debug(DebugCommand),
-}
-
-#[derive(Debug, Subcommand)]
-enum DebugCommand {
-    /// Computes a recorded network again and compares everything.
-    Replay(replay::ReplayArguments),
-    /// Writes the state at a height as a genesis document.
-    Dumpdb(dumpdb::DumpArguments),
-    /// A node of a test network, told what only test networks allow.
-    #[command(subcommand)]
-    Control(debug::ControlCommand),
-    /// Takes out of a genesis document what has too little stake, and writes it in canonical form.
-    FixGenesis(genesis::fix::FixArguments),
-    /// Sends transactions of every kind, for a test network.
-    Txsource {
-        #[command(flatten)]
-        common: CommonFlags,
-        #[command(flatten)]
-        arguments: txsource::TxsourceArguments,
-    },
+    Debug(debug::DebugCommand),
 }
 
 /// Source: go/oasis-node/cmd/root.go, `initVersions`.
@@ -200,13 +193,13 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         None => return run::run(&matches),
         Some(Command::Control { node, command, .. }) => control::run(&command, &node),
-        Some(Command::Completion(args)) => completion::run(&args, flags::add(Arguments::command())),
+        Some(Command::Completion { arguments, .. }) => completion::run(&arguments, flags::add(Arguments::command())),
         Some(Command::Identity { common, command }) => identity::run(&command, &common),
         Some(Command::Keymanager { common, command }) => keymanager::run(&command, &common),
         Some(Command::Signer { common, command }) => signer::run(&command, &common),
         Some(Command::Snapshot { common, command }) => snapshot::run(&command, &common),
-        Some(Command::Storage(command)) => storage::run(&command),
-        Some(Command::Ias(command)) => storage::run_ias(&command),
+        Some(Command::Storage { command, .. }) => storage::run(&command),
+        Some(Command::Ias { command, .. }) => storage::run_ias(&command),
         Some(Command::UnsafeReset { common, arguments }) => reset::run(&arguments, &common),
         Some(Command::Genesis { common, command }) => genesis::run(&command, &common),
         Some(Command::Consensus { common, command }) => consensus::run(&command, &common),
@@ -214,11 +207,7 @@ fn main() -> ExitCode {
         Some(Command::Registry { common, command }) => registry::run(&command, &common),
         Some(Command::Stake { common, command }) => stake::run(&command, &common),
         Some(Command::Localnet(args)) => localnet::run(&args),
-        Some(Command::Debug(DebugCommand::Dumpdb(args))) => dumpdb::dump(&args),
-        Some(Command::Debug(DebugCommand::Control(command))) => debug::control(&command),
-        Some(Command::Debug(DebugCommand::FixGenesis(args))) => genesis::fix::fix(&args),
-        Some(Command::Debug(DebugCommand::Txsource { common, arguments })) => txsource::run(&arguments, &common),
-        Some(Command::Debug(DebugCommand::Replay(args))) => return replay::replay(&args),
+        Some(Command::Debug(command)) => return debug::run(&command, &matches),
     };
     end(result)
 }
