@@ -14,6 +14,7 @@ mod governance;
 mod identity;
 mod keymanager;
 mod localnet;
+mod order;
 mod registry;
 mod replay;
 mod reset;
@@ -181,11 +182,16 @@ fn main() -> ExitCode {
             Err(e) => tell(&e),
         };
     }
-    let parsed = flags::add(Arguments::command()).try_get_matches();
+    let command = flags::add(Arguments::command());
+    let words = order::arrange(&command, std::env::args_os());
+    let parsed = command.clone().try_get_matches_from(&words);
     let (matches, arguments) = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches).map(|arguments| (matches, arguments)))
     {
         Ok(parsed) => parsed,
-        Err(e) => return tell(&e),
+        Err(mut e) => {
+            order::explain(&command, &words, &mut e);
+            return tell(&e);
+        }
     };
     for word in flags::ignored(&matches) {
         eprintln!("warning: {word:?} is no flag, and ignored; the value of a switch stands behind `=`, for example: --wait=false");
