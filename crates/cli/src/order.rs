@@ -8,6 +8,9 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
+/// The command that tells of commands.
+const HELP: &str = "help";
+
 /// The flags that a command knows, those of the commands above it among them.
 struct Known<'a>(Vec<&'a Arg>);
 
@@ -70,6 +73,10 @@ pub fn arrange(root: &Command, words: impl IntoIterator<Item = OsString>) -> Vec
                     at = next;
                 }
                 None => {
+                    if text == Some(HELP) {
+                        // It is the same whatever the flags.
+                        rest.clear();
+                    }
                     rest.push(word);
                     break;
                 }
@@ -149,5 +156,6 @@ mod tests {
         assert_eq!(arranged("node --file x steak list"), "node --file x steak list");
         assert_eq!(arranged("node --file"), "node --file");
         assert_eq!(arranged("node"), "node");
+        assert_eq!(arranged("node --file x stake -a y help list"), "node stake help list");
     }
 }
