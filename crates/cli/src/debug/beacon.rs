@@ -130,3 +130,40 @@ fn share(share: &PubVerShare) -> Value {
 fn point(point: &Point) -> Value {
     point.to_bytes().map_or(Value::Null, |bytes| bytes.to_vec().to_json())
 }
+
+#[cfg(test)]
+mod tests {
+    use oasis_consensus_types::beacon::RoundState;
+    use oasis_primitives::{cbor::NilMap, pvss::Scalar};
+
+    use super::*;
+
+    /// As the original's program prints such rounds.
+    #[test]
+    fn rounds_are_written_as_by_the_original() {
+        assert_eq!(state(&PvssState::default()), json!({}));
+        let point = Scalar::from_slice(&[1; 32]).unwrap().point();
+        let committed = CommitShare { poly_v: point, v: point, vg: point, vh: point, ..CommitShare::default() };
+        let commit = Commit { index: 2, shares: vec![Some(committed), None].into() };
+        let state_of = |index| (index, oasis_primitives::pvss::CommitState { commit: Some(commit.clone()), decrypted_share: None }.into());
+        let instance = Instance {
+            participants: vec![point].into(),
+            commits: [state_of(2), state_of(10)].into_iter().collect::<BTreeMap<_, _>>().into(),
+            reveals: NilMap::default(),
+            threshold: 1,
+            ..Instance::default()
+        };
+        let round =
+            PvssState { height: 43, state: RoundState::COMMIT, instance: Some(instance), commit_deadline: 51, ..PvssState::default() };
+        let p = point.to_bytes().unwrap().to_vec().to_json();
+        let one = json!({ "commit": { "index": 2, "shares": [{ "poly_v": p, "v": p, "c": {}, "r": {}, "vg": p, "vh": p }, null] } });
+        let expected = json!({
+            "height": 43,
+            "state": 1,
+            "instance": { "participants": [p], "commits": { "10": one, "2": one }, "reveals": null, "decrypted_shares": null, "threshold": 1 },
+            "commit_deadline": 51,
+        });
+        // The order of fields counts too.
+        assert_eq!(state(&round).to_string(), expected.to_string());
+    }
+}
