@@ -28,7 +28,7 @@ mod txsource;
 use std::{path::Path, process::ExitCode};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
-use common::{CommonFlags, NodeFlags};
+use common::{CommonFlags, NodeFlags, warn};
 use oasis_primitives::version::VERSIONS;
 
 /// The name under which this program is only a remote signer, as the original's program of that name.
@@ -194,7 +194,7 @@ fn main() -> ExitCode {
         }
     };
     for word in flags::ignored(&matches) {
-        eprintln!("warning: {word:?} is no flag, and ignored; the value of a switch stands behind `=`, for example: --wait=false");
+        warn(format_args!("warning: {word:?} is no flag, and ignored; the value of a switch stands behind `=`, for example: --wait=false"));
     }
     let result = match arguments.command {
         None => return run::run(&matches),
@@ -222,7 +222,7 @@ fn end(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("error: {e:#}");
+            warn(format_args!("error: {e:#}"));
             ExitCode::FAILURE
         }
     }
