@@ -11,8 +11,19 @@ const WORDS: &str = "words";
 
 /// Adds the flags of a node.
 pub fn add(command: Command) -> Command {
+    // The original's node takes the flags of its clients too; before a command they are the command's.
+    let address = Arg::new("node.address").long("address").short('a').hide(true);
+    let wait = Arg::new("wait").long("wait").action(ArgAction::SetTrue).hide(true);
+    let command = command
+        .mut_subcommands(words)
+        .mut_subcommand("debug", |debug| debug.mut_subcommand("byzantine", |byzantine| byzantine.mut_subcommand("beacon", node)));
+    switches(node(command).args([address, wait]))
+}
+
+/// Adds the configuration file's flag, and one for every key.
+pub fn node(command: Command) -> Command {
     let file = Arg::new(CONFIG).long(CONFIG).value_name("FILE").help("configuration file, in YAML").help_heading("Node");
-    KEYS.iter().fold(switches(command.mut_subcommands(words)).arg(file), |command, key| command.arg(flag(key)))
+    KEYS.iter().fold(command.arg(file), |command, key| command.arg(flag(key)))
 }
 
 fn flag(key: &'static Key) -> Arg {

@@ -2,7 +2,7 @@
 
 use std::{
     cell::Cell,
-    io::{IsTerminal, Write, stdout},
+    io::{self, IsTerminal, Write, stdout},
     net::SocketAddr,
     path::PathBuf,
     time::{Duration, Instant},
@@ -11,12 +11,14 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use oasis_localnet::{Counts, Explorer, Form, Layout, LocalnetError, Network, NodeSample, Sample, Transfers, Watch, address, serve};
+use oasis_localnet::{Counts, Explorer, Form, Layout, Network, NodeSample, Sample, Transfers, Watch, address, serve};
 use oasis_primitives::{address::Address, json::ToJson, signature::Signer};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
+
+use crate::common::warn;
 
 /// How long the first block may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -120,7 +122,7 @@ async fn supervise(arguments: &LocalnetArguments, mut network: Network) -> Resul
             () = tokio::time::sleep_until(next) => {}
         }
         if let Err(e) = again(&mut network, &last, &view) {
-            break Err(e.into());
+            break Err(e);
         }
         let sample = watch.sample(&network).await;
         most = most.max(sample.memory);
@@ -152,8 +154,10 @@ async fn supervise(arguments: &LocalnetArguments, mut network: Network) -> Resul
             view.show(&sample, *counts.borrow(), risen.elapsed());
         }
         last = sample;
-        if view.closed.get() {
-            break Ok(());
+        match view.closed.get() {
+            None => {}
+            Some(io::ErrorKind::BrokenPipe) => break Ok(()),
+            Some(kind) => break Err(anyhow::anyhow!("the output can't be written: {kind}")),
         }
         if arguments.seconds.is_some_and(|seconds| begun.elapsed() >= Duration::from_secs(seconds)) {
             break Ok(());
@@ -184,8 +188,8 @@ async fn supervise(arguments: &LocalnetArguments, mut network: Network) -> Resul
     Ok(())
 }
 
-/// Starts nodes again that have failed. One that fails before it answers would do so again: that is an error.
-fn again(network: &mut Network, last: &Sample, view: &View) -> Result<(), LocalnetError> {
+/// Starts nodes again that have failed. One that fails before it answers, or for want of space, would do so again: that is an error.
+fn again(network: &mut Network, last: &Sample, view: &View) -> Result<()> {
     for (number, end) in network.ended() {
         match end {
             Ok(()) => {
@@ -195,11 +199,15 @@ fn again(network: &mut Network, last: &Sample, view: &View) -> Result<(), Localn
                     config.display()
                 ));
             }
+            Err(error) if network.disk_is_full() => {
+                let dir = network.layout().root().display();
+                bail!("{error}\nno space is left for {dir}; make room, and run the command again");
+            }
             Err(error) if last.nodes.get(number).is_some_and(|node| node.answers) => {
                 view.say(&format!("{error}\nnode {number} starts again"));
                 network.start(number)?;
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())
@@ -223,8 +231,8 @@ fn state(node: &NodeSample) -> &'static str {
 struct View {
     json: bool,
     lines: Option<(MultiProgress, Vec<ProgressBar>)>,
-    /// Whether nobody reads any more.
-    closed: Cell<bool>,
+    /// Why nothing can be written any more: perhaps nobody reads.
+    closed: Cell<Option<io::ErrorKind>>,
 }
 
 impl View {
@@ -237,13 +245,13 @@ impl View {
             let bars = std::iter::once(line("{wide_msg:.bold.cyan}")).chain((0..nodes).map(|_| line("{wide_msg}"))).collect();
             (all, bars)
         });
-        Self { json, lines, closed: Cell::new(false) }
+        Self { json, lines, closed: Cell::new(None) }
     }
 
     /// A line that stays.
     fn say(&self, text: &str) {
         if self.json {
-            eprintln!("{text}");
+            warn(text);
         } else if let Some((all, _)) = &self.lines {
             let _ = all.println(text);
         } else {
@@ -253,8 +261,8 @@ impl View {
 
     /// Whoever reads may stop reading.
     fn write(&self, text: impl std::fmt::Display) {
-        if writeln!(stdout(), "{text}").is_err() {
-            self.closed.set(true);
+        if let Err(e) = writeln!(stdout(), "{text}") {
+            self.closed.set(Some(e.kind()));
         }
     }
 

@@ -14,6 +14,7 @@ mod governance;
 mod identity;
 mod keymanager;
 mod localnet;
+mod order;
 mod registry;
 mod replay;
 mod reset;
@@ -27,7 +28,7 @@ mod txsource;
 use std::{path::Path, process::ExitCode};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
-use common::{CommonFlags, NodeFlags};
+use common::{CommonFlags, NodeFlags, warn};
 use oasis_primitives::version::VERSIONS;
 
 /// The name under which this program is only a remote signer, as the original's program of that name.
@@ -67,7 +68,12 @@ enum Command {
         command: governance::GovernanceCommand,
     },
     /// Scripts that complete commands in a shell.
-    Completion(completion::CompletionArguments),
+    Completion {
+        #[command(flatten)]
+        common: CommonFlags,
+        #[command(flatten)]
+        arguments: completion::CompletionArguments,
+    },
     /// A node's keys.
     Identity {
         #[command(flatten)]
@@ -125,36 +131,24 @@ enum Command {
         command: genesis::GenesisCommand,
     },
     /// Databases of ParaTimes (not served yet).
-    #[command(subcommand)]
-    Storage(storage::StorageCommand),
+    Storage {
+        #[command(flatten)]
+        common: CommonFlags,
+        #[command(subcommand)]
+        command: storage::StorageCommand,
+    },
     /// Intel's attestation service (not served yet).
-    #[command(subcommand)]
-    Ias(storage::IasCommand),
+    Ias {
+        #[command(flatten)]
+        common: CommonFlags,
+        #[command(subcommand)]
+        command: storage::IasCommand,
+    },
     /// A whole network on this machine: validators on loopback, a wallet, load.
     Localnet(localnet::LocalnetArguments),
     /// Tools for developers and operators.
     #[command(subcommand)]
-    Debug(DebugCommand),
-}
-
-#[derive(Debug, Subcommand)]
-enum DebugCommand {
-    /// Computes a recorded network again and compares everything.
-    Replay(replay::ReplayArguments),
-    /// Writes the state at a height as a genesis document.
-    Dumpdb(dumpdb::DumpArguments),
-    /// A node of a test network, told what only test networks allow.
-    #[command(subcommand)]
-    Control(debug::ControlCommand),
-    /// Takes out of a genesis document what has too little stake, and writes it in canonical form.
-    FixGenesis(genesis::fix::FixArguments),
-    /// Sends transactions of every kind, for a test network.
-    Txsource {
-        #[command(flatten)]
-        common: CommonFlags,
-        #[command(flatten)]
-        arguments: txsource::TxsourceArguments,
-    },
+    Debug(debug::DebugCommand),
 }
 
 /// Source: go/oasis-node/cmd/root.go, `initVersions`.
@@ -188,25 +182,30 @@ fn main() -> ExitCode {
             Err(e) => tell(&e),
         };
     }
-    let parsed = flags::add(Arguments::command()).try_get_matches();
+    let command = flags::add(Arguments::command());
+    let words = order::arrange(&command, std::env::args_os());
+    let parsed = command.clone().try_get_matches_from(&words);
     let (matches, arguments) = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches).map(|arguments| (matches, arguments)))
     {
         Ok(parsed) => parsed,
-        Err(e) => return tell(&e),
+        Err(mut e) => {
+            order::explain(&command, &words, &mut e);
+            return tell(&e);
+        }
     };
     for word in flags::ignored(&matches) {
-        eprintln!("warning: {word:?} is no flag, and ignored; the value of a switch stands behind `=`, for example: --wait=false");
+        warn(format_args!("warning: {word:?} is no flag, and ignored; the value of a switch stands behind `=`, for example: --wait=false"));
     }
     let result = match arguments.command {
         None => return run::run(&matches),
         Some(Command::Control { node, command, .. }) => control::run(&command, &node),
-        Some(Command::Completion(args)) => completion::run(&args, flags::add(Arguments::command())),
+        Some(Command::Completion { arguments, .. }) => completion::run(&arguments, flags::add(Arguments::command())),
         Some(Command::Identity { common, command }) => identity::run(&command, &common),
         Some(Command::Keymanager { common, command }) => keymanager::run(&command, &common),
         Some(Command::Signer { common, command }) => signer::run(&command, &common),
         Some(Command::Snapshot { common, command }) => snapshot::run(&command, &common),
-        Some(Command::Storage(command)) => storage::run(&command),
-        Some(Command::Ias(command)) => storage::run_ias(&command),
+        Some(Command::Storage { command, .. }) => storage::run(&command),
+        Some(Command::Ias { command, .. }) => storage::run_ias(&command),
         Some(Command::UnsafeReset { common, arguments }) => reset::run(&arguments, &common),
         Some(Command::Genesis { common, command }) => genesis::run(&command, &common),
         Some(Command::Consensus { common, command }) => consensus::run(&command, &common),
@@ -214,11 +213,7 @@ fn main() -> ExitCode {
         Some(Command::Registry { common, command }) => registry::run(&command, &common),
         Some(Command::Stake { common, command }) => stake::run(&command, &common),
         Some(Command::Localnet(args)) => localnet::run(&args),
-        Some(Command::Debug(DebugCommand::Dumpdb(args))) => dumpdb::dump(&args),
-        Some(Command::Debug(DebugCommand::Control(command))) => debug::control(&command),
-        Some(Command::Debug(DebugCommand::FixGenesis(args))) => genesis::fix::fix(&args),
-        Some(Command::Debug(DebugCommand::Txsource { common, arguments })) => txsource::run(&arguments, &common),
-        Some(Command::Debug(DebugCommand::Replay(args))) => return replay::replay(&args),
+        Some(Command::Debug(command)) => return debug::run(&command, &matches),
     };
     end(result)
 }
@@ -227,7 +222,7 @@ fn end(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("error: {e:#}");
+            warn(format_args!("error: {e:#}"));
             ExitCode::FAILURE
         }
     }

@@ -17,6 +17,8 @@ use oasis_consensus_types::upgrade::Descriptor;
 use oasis_primitives::{hash::Hash, json::FromJson};
 use oasis_replay::{AppMachine, ChainReader, Database, Network, Notes, Replay, ReplayError, Summary};
 
+use crate::common::warn;
+
 /// What ends the name of a chain file.
 const CHAIN_SUFFIX: &str = ".cbor.gz";
 /// What ends the name of the upgrade descriptors beside it.
@@ -63,7 +65,7 @@ pub fn replay(args: &ReplayArguments) -> ExitCode {
             if args.json {
                 print(&e.to_json().to_string());
             } else {
-                eprintln!("error: {e}");
+                warn(format_args!("error: {e}"));
             }
             ExitCode::FAILURE
         }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use oasis_node_service::grpc::SOCKET_FILE;
 
-use crate::common::CommonFlags;
+use crate::common::{CommonFlags, warn};
 
 /// State in a data directory, by its place and how its name begins and ends.
 struct Place {
@@ -66,16 +66,16 @@ pub fn run(arguments: &ResetArguments, common: &CommonFlags) -> Result<()> {
         places.push(&MKVS_DATABASE);
     }
     if arguments.dry_run {
-        eprintln!("dry run, no modifications will be made to files");
+        warn("dry run, no modifications will be made to files");
     }
     for path in places.into_iter().map(|place| find(&datadir, place)).collect::<Result<Vec<_>>>()?.concat() {
-        eprintln!("removing on-disk node state: {}", path.display());
+        warn(format_args!("removing on-disk node state: {}", path.display()));
         if !arguments.dry_run {
             let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             removed.with_context(|| format!("failed to remove on-disk node state: {}", path.display()))?;
         }
     }
-    eprintln!("state reset complete");
+    warn("state reset complete");
     Ok(())
 }
 

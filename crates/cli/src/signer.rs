@@ -11,7 +11,7 @@ use oasis_node_service::{
     signers::remote::{self, ServerSettings},
 };
 
-use crate::common::{CommonFlags, entity::SignerFlags, print};
+use crate::common::{CommonFlags, entity::SignerFlags, print, warn};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -78,7 +78,7 @@ fn remote(arguments: &RemoteArguments, common: &CommonFlags) -> Result<()> {
     };
     match arguments.command {
         None => {
-            let ready = |port| eprintln!("signing for the holder of {} on port {port}", arguments.client_certificate.display());
+            let ready = |port| warn(format_args!("signing for the holder of {} on port {port}", arguments.client_certificate.display()));
             Ok(remote::serve(&settings, ready)?)
         }
         Some(RemoteCommand::Init) => {

@@ -29,8 +29,9 @@ pub enum IasCommand {
 /// Whatever the original takes.
 #[derive(Debug, Args)]
 pub struct Rest {
+    /// As it stands there.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    rest: Vec<OsString>,
+    pub rest: Vec<OsString>,
 }
 
 /// Says that there are no such databases.

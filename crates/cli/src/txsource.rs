@@ -13,7 +13,7 @@ use clap::Args;
 use oasis_primitives::signature::MemorySigner;
 use oasis_txsource::{DEFAULT_SEED, NodeWorld, Options, Workload, run as run_workload};
 
-use crate::common::{CommonFlags, GenesisFlag, NodeFlags, number};
+use crate::common::{CommonFlags, GenesisFlag, NodeFlags, number, print};
 
 /// The key's file beside an entity's descriptor.
 const KEY_FILE: &str = "entity.pem";
@@ -87,8 +87,7 @@ pub fn run(arguments: &TxsourceArguments, common: &CommonFlags) -> Result<()> {
     let limit = (!arguments.time_limit.is_zero()).then_some(arguments.time_limit);
     let mut world = NodeWorld::connect(&arguments.node.address, arguments.node.wait, limit, arguments.verbose)?;
     let counts = run_workload(workload, &options, &mut world).with_context(|| format!("workload {}", workload.name()))?;
-    println!("workload {}: {counts}", workload.name());
-    Ok(())
+    print(&format!("workload {}: {counts}", workload.name()))
 }
 
 fn validator(path: &Path) -> Result<MemorySigner> {

@@ -153,3 +153,62 @@ fn wrong_flags_are_told_with_what_would_be_right() {
         assert!(said.contains(expected), "{args:?}: {said}");
     }
 }
+
+/// Runs a command that must fail, and gives what it said.
+fn refused(args: &[&str]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let output = run(dir.path(), args);
+    assert_eq!(output.status.code(), Some(1), "{args:?}");
+    text(&output.stderr)
+}
+
+#[test]
+fn flags_may_stand_before_the_command_that_takes_them() {
+    let cases: [(&[&str], &str); 9] = [
+        (&["-a", "unix:nothing.sock", "control", "status"], "nothing.sock"),
+        (&["-aunix:nothing.sock", "registry", "entity", "list"], "nothing.sock"),
+        (&["--address", "unix:nothing.sock", "--log.level", "error", "stake", "list"], "nothing.sock"),
+        (&["--wait=false", "control", "-a", "unix:nothing.sock", "status"], "nothing.sock"),
+        (&["--height", "5", "genesis", "dump", "-a", "unix:nothing.sock"], "nothing.sock"),
+        (&["--verbose=true", "stake", "list", "-a", "unix:nothing.sock"], "nothing.sock"),
+        (&["-g", "none.json", "genesis", "check"], "none.json"),
+        (&["--datadir", "none", "debug", "dumpdb"], "none: expected a data directory"),
+        (&["--config", "none.yml", "unsafe-reset"], "none.yml"),
+    ];
+    for (args, expected) in cases {
+        let said = refused(args);
+        assert!(said.contains(expected), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn flags_that_a_command_does_not_take_say_where_they_go() {
+    let cases: [(&[&str], &str); 4] = [
+        (&["--metrics.mode", "none", "control", "status"], "'--metrics.mode' is a flag of the node itself"),
+        (&["control", "status", "--pprof.bind=x"], "'--pprof.bind' is a flag of the node itself"),
+        (&["--verbose", "stake", "list"], "behind the command: 'oasis-node stake list --verbose'"),
+        (&["stake", "--verbose", "list"], "behind the command: 'oasis-node stake list --verbose'"),
+    ];
+    for (args, expected) in cases {
+        let said = refused(args);
+        assert!(said.contains(expected), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn commands_of_para_times_say_that_they_are_not_served() {
+    let cases: [&[&str]; 6] = [
+        &["storage", "check", "--datadir", "x"],
+        &["ias", "proxy"],
+        &["debug", "storage", "check-roots", "8000000000000000000000000000000000000000000000000000000000000000", "-a", "unix:x"],
+        &["--datadir", "x", "debug", "storage", "export", "--storage.export.dir", "y"],
+        &["debug", "byzantine", "executor", "--executor_mode", "executor_wrong"],
+        &["debug", "byzantine", "--activation_epoch", "1", "storage"],
+    ];
+    for args in cases {
+        let said = refused(args);
+        assert!(said.contains("does not serve yet"), "{args:?}: {said}");
+    }
+    let said = refused(&["debug", "byzantine", "beacon", "--beacon_mode", "lazy", "--datadir", "x"]);
+    assert!(said.contains("commit_straggler"), "{said}");
+}

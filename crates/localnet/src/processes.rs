@@ -17,6 +17,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The variable that names the process with which a node ends.
 pub const BOUND: &str = "OASIS_NODE_STOP_WITH";
 
+/// A network with less space for its files than this does not go on, bytes.
+const LEAST_SPACE: usize = 64 << 10;
+
+/// What the system says of a full disk.
+const NO_SPACE: &str = "No space left on device";
+
 /// Running nodes; all are killed when this is dropped.
 #[derive(Debug)]
 pub struct Network {
@@ -124,16 +130,18 @@ impl Network {
     fn failure(&self, number: usize, status: ExitStatus) -> LocalnetError {
         let said = fs::read_to_string(self.console(number)).unwrap_or_default();
         let said = last(&said);
+        let known = said.contains(NO_SPACE);
         let said = if said.is_empty() { String::new() } else { format!(": {said}") };
         // Where the disk is full, so is that of what it said.
-        let full = if self.disk_is_full() { ": no space is left on the disk" } else { "" };
+        let full = if !known && self.disk_is_full() { format!(": {NO_SPACE}") } else { String::new() };
         let log = self.layout.node(number).join("node.log");
         LocalnetError::new(format!("node {number} has failed ({status}){said}{full}\nits log: {}", log.display()))
     }
 
-    fn disk_is_full(&self) -> bool {
+    /// Whether files can't grow any more, so that nodes fail again and again.
+    pub fn disk_is_full(&self) -> bool {
         let path = self.layout.root().join("space");
-        let full = fs::write(&path, [1; 64 << 10]).is_err_and(|e| e.kind() == io::ErrorKind::StorageFull);
+        let full = fs::write(&path, [1; LEAST_SPACE]).is_err_and(|e| e.kind() == io::ErrorKind::StorageFull);
         let _ = fs::remove_file(&path);
         full
     }

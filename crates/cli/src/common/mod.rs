@@ -121,7 +121,7 @@ impl Node {
     pub fn connect(flags: &NodeFlags) -> Result<Self> {
         let mut address = flags.address.clone();
         if !address.starts_with("unix:") && Path::new(&address).exists() {
-            eprintln!("warning: '{address}' is a file name. Assuming 'unix:{address}'.");
+            warn(format_args!("warning: '{address}' is a file name. Assuming 'unix:{address}'."));
             address = format!("unix:{address}");
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -149,6 +149,11 @@ impl Node {
         self.runtime.block_on(self.client.call_bytes(&method, cbor::to_vec(request))).with_context(|| method)?;
         Ok(())
     }
+}
+
+/// Says something beside the output, if it can be said at all: a log on a full disk must not stop a command.
+pub fn warn(text: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Prints a text and ends the line.

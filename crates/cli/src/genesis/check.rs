@@ -9,7 +9,7 @@ use clap::Args;
 use oasis_consensus_app::genesis::{CheckOptions, check_json};
 use sha2::{Digest, Sha256};
 
-use crate::common::{CommonFlags, print};
+use crate::common::{CommonFlags, print, warn};
 
 /// Lines around a difference.
 const CONTEXT: usize = 3;
@@ -42,7 +42,7 @@ pub fn check(args: &CheckArguments, common: &CommonFlags) -> Result<()> {
     let canonical = document.to_json_text();
     if bytes != canonical.as_bytes() {
         let found = String::from_utf8_lossy(&bytes);
-        eprintln!("Diff:\n{}", difference(&found, &canonical));
+        warn(format_args!("Diff:\n{}", difference(&found, &canonical)));
         if found.trim().lines().count() == 1 {
             bail!("{name}: genesis file has everything on a single line");
         }

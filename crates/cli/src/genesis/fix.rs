@@ -26,7 +26,7 @@ use oasis_primitives::{
     signature::{Blacklist, ChainContext, PublicKey, SignatureRules},
 };
 
-use crate::common::{CommonFlags, path, read_json, write_file, write_out};
+use crate::common::{CommonFlags, path, read_json, warn, write_file, write_out};
 
 /// Arguments.
 #[derive(Debug, Args)]
@@ -49,7 +49,7 @@ pub fn fix(args: &FixArguments) -> Result<()> {
     update(&mut document, &rules)?;
     let options = CheckOptions { debug: args.common.debug, allow_test_keys };
     if let Err(e) = check(&document, options) {
-        eprintln!("warning: new genesis document sanity check failed: {e}");
+        warn(format_args!("warning: new genesis document sanity check failed: {e}"));
     }
     let text = document.to_json_text();
     if args.new_file.as_os_str().is_empty() { write_out(&text) } else { write_file(&args.new_file, text.as_bytes()) }
@@ -75,14 +75,17 @@ fn update(document: &mut Document, rules: &SignatureRules) -> Result<()> {
             Some(Ok(())) => document.registry.entities.push(signed),
             failed => {
                 let reason = failed.and_then(Result::err).map_or_else(|| "no account in ledger".to_owned(), |e| e.to_string());
-                eprintln!("warning: removing entity not passing stake claims: {}: {reason}", entity.id);
+                warn(format_args!("warning: removing entity not passing stake claims: {}: {reason}", entity.id));
                 removed.insert(entity.id);
             }
         }
     }
     for (signed, node) in nodes {
         if removed.contains(&node.entity_id) {
-            eprintln!("warning: removing node as owning entity doesn't pass stake claims: {} of entity {}", node.id, node.entity_id);
+            warn(format_args!(
+                "warning: removing node as owning entity doesn't pass stake claims: {} of entity {}",
+                node.id, node.entity_id
+            ));
         } else {
             document.registry.nodes.push(signed);
         }

@@ -29,7 +29,7 @@ use oasis_primitives::{
 };
 
 use crate::{
-    common::{CommonFlags, number, parse, path, read_json, write_file},
+    common::{CommonFlags, number, parse, path, read_json, warn, write_file},
     registry::entity::sign,
 };
 
@@ -370,7 +370,7 @@ fn registry(args: &InitArguments, common: &CommonFlags, with_test_entity: bool) 
         if known.insert(entity.id) {
             entities.push(signed.into());
         } else {
-            eprintln!("warning: {name}: duplicate entity registration, left out");
+            warn(format_args!("warning: {name}: duplicate entity registration, left out"));
         }
     }
     if with_test_entity {

@@ -18,7 +18,7 @@ use oasis_primitives::{
     signature::PublicKey,
 };
 
-use crate::common::{CommonFlags, LATEST, NOTHING, Node, NodeFlags, VerboseFlag, parse, print};
+use crate::common::{CommonFlags, LATEST, NOTHING, Node, NodeFlags, VerboseFlag, parse, print, warn};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -89,7 +89,7 @@ fn info(node: &Node) -> Result<()> {
     for kind in ThresholdKind::ALL {
         match node.call::<_, Quantity>("Staking/Threshold", &ThresholdQuery { height: LATEST, kind }) {
             Ok(amount) => print(&format!("Staking threshold ({kind}): {}", network.amount(&amount)))?,
-            Err(e) if has_no_threshold(&e) => eprintln!("warning: invalid staking threshold kind: {kind}"),
+            Err(e) if has_no_threshold(&e) => warn(format_args!("warning: invalid staking threshold kind: {kind}")),
             Err(e) => return Err(e),
         }
     }

@@ -74,6 +74,10 @@ const RUNTIMES: &str = "ParaTimes";
 const SENTRY_GRPC: &str = "the gRPC sentry, which stands before nodes of ParaTimes";
 const OWN_DATABASE: &str = "this node has one database, which is not Badger";
 
+/// What the original serves there are profiles of Go's runtime. Source: go/oasis-node/cmd/common/pprof/pprof.go.
+const PROFILES: &str =
+    "no profiles are served at that address; `perf record -g -p PID` makes one of this program, and metrics.mode: pull gives its numbers";
+
 /// All keys, sorted by name.
 pub const KEYS: &[Key] = &[
     later("badger.migrate.num_go_routines", Int, "8", "the migration of Badger databases"),
@@ -136,7 +140,7 @@ pub const KEYS: &[Key] = &[
     key("metrics.job_name", Text, "", ""),
     key("metrics.labels", Map, "", ""),
     key("metrics.mode", Text, "none", "metrics for Prometheus: none, pull"),
-    later("pprof.bind", Text, "", "profiling"),
+    idle("pprof.bind", Text, "", PROFILES),
     later("runtime.client.max_transaction_age", Int, "1500", RUNTIMES),
     later("runtime.config", Map, "", RUNTIMES),
     later("runtime.history.pruner.interval", Duration, "2m", RUNTIMES),

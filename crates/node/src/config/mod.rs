@@ -18,8 +18,8 @@ use serde_norway::Value as Yaml;
 
 pub use keys::{KEYS, Key, Kind, Served, find, nearest};
 pub use settings::{
-    CheckpointerSettings, ConsensusRpcSettings, LogFormat, LogLevel, LogSettings, MetricsSettings, Mode, P2pSettings, Prune,
-    RegistrationSettings, Sentry, SentrySettings, Settings, StateSyncSettings, TlsAddress,
+    BeaconMode, ByzantineSettings, CheckpointerSettings, ConsensusRpcSettings, LogFormat, LogLevel, LogSettings, MetricsSettings, Mode,
+    P2pSettings, Prune, RegistrationSettings, Sentry, SentrySettings, Settings, StateSyncSettings, TlsAddress,
 };
 pub use value::Value;
 

@@ -224,6 +224,45 @@ pub struct RegistrationSettings {
     pub sentries: Vec<Sentry>,
 }
 
+/// What a validator keeps back of its part of the random beacon. Source: go/oasis-node/cmd/debug/byzantine/beacon.go, `BeaconMode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BeaconMode {
+    /// Nothing.
+    Honest,
+    /// Its commits, and with them its reveals.
+    CommitStraggler,
+    /// Its reveals.
+    RevealStraggler,
+}
+
+impl BeaconMode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Honest, Self::CommitStraggler, Self::RevealStraggler];
+
+    /// The name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Honest => "beacon_honest",
+            Self::CommitStraggler => "commit_straggler",
+            Self::RevealStraggler => "reveal_straggler",
+        }
+    }
+
+    /// The one of a name, whatever its case.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// A validator of a test network that fails on purpose. Source: go/oasis-node/cmd/debug/byzantine/byzantine.go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByzantineSettings {
+    /// What it keeps back.
+    pub mode: BeaconMode,
+    /// The epoch in which it registers first.
+    pub activation_epoch: u64,
+}
+
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -279,6 +318,8 @@ pub struct Settings {
     pub registration: RegistrationSettings,
     /// Runtimes that the node is to support.
     pub runtimes: Vec<Namespace>,
+    /// Set for a validator that fails on purpose; no key asks for it.
+    pub byzantine: Option<ByzantineSettings>,
     /// Keys that were given and are not served, with what there is to say of each.
     pub not_served: BTreeMap<String, String>,
 }
@@ -322,6 +363,7 @@ impl Settings {
             recover_wal: debug && config.flag("consensus.tendermint.debug.unsafe_replay_recover_corrupted_wal"),
             registration: registration(config, debug)?,
             runtimes: runtimes(config)?,
+            byzantine: None,
             not_served: not_served(config),
             datadir,
             debug,

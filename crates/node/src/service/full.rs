@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     api::{self, ApiThreads},
+    byzantine,
     engine::{self, EngineHandle, Request},
     export,
     leave::{self, Leaving},
@@ -165,6 +166,7 @@ pub async fn run(prepared: Prepared, stopper: Stopper, stop: &mut Stop) -> Resul
         () = stop.wait() => Ok(()),
         result = engine_end(&mut ended) => result.map_err(fatal),
         () = last_service(&running) => Ok(()),
+        error = byzantine::run(&running) => Err(error),
         served = &mut server => Err(StartError(match served {
             Ok(Err(e)) => e.to_string(),
             Ok(Ok(())) => "the API has stopped".to_owned(),

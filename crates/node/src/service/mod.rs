@@ -1,6 +1,7 @@
 //! The node as a whole: what is started, in which order, and how it ends.
 
 mod api;
+mod byzantine;
 mod engine;
 mod export;
 mod full;

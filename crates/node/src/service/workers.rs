@@ -98,7 +98,7 @@ pub fn start(running: &Running, stop: &Stop) -> JoinHandle<()> {
 }
 
 /// Waits for the next block, or for the first when the node has caught up.
-async fn next_block(running: &Running, last: &mut i64) -> Option<()> {
+pub(super) async fn next_block(running: &Running, last: &mut i64) -> Option<()> {
     let mut views = running.engine.watch();
     loop {
         {
@@ -233,6 +233,7 @@ async fn register(running: Running) {
             return std::future::pending().await;
         }
     };
+    let activation = settings.byzantine.map_or(0, |byzantine| byzantine.activation_epoch);
     let roles = [(settings.validator, Roles::VALIDATOR), (settings.consensus_rpc.is_some(), Roles::CONSENSUS_RPC)];
     let roles = roles.iter().filter(|(has, _)| *has).fold(Roles::default(), |all, (_, role)| all.with(*role));
     if roles == Roles::default() {
@@ -251,8 +252,8 @@ async fn register(running: Running) {
         }
         let due = with_state(&running, |state| schedule.due(state, &entity, &identity.node.public_key()));
         let epoch = match due {
-            Ok(Ok(epoch)) => epoch,
-            Ok(Err(Deferred::Done)) => continue,
+            Ok(Ok(epoch)) if epoch >= activation => epoch,
+            Ok(Ok(_) | Err(Deferred::Done)) => continue,
             Ok(Err(deferred)) => {
                 if told.as_ref() != Some(&deferred) {
                     tracing::warn!(target: "worker/registration", ?deferred, %entity, node = %identity.node.public_key(), "registration waits");
@@ -322,8 +323,11 @@ async fn register(running: Running) {
     }
 }
 
-/// Takes part in the random beacon. Source: go/worker/beacon/worker.go, `worker`.
+/// Takes part in the random beacon, unless the node is one that fails on purpose. Source: go/worker/beacon/worker.go, `worker`.
 async fn beacon(running: Running) {
+    if running.prepared.settings.byzantine.is_some() {
+        return std::future::pending().await;
+    }
     let identity = running.prepared.identity.clone();
     let path = running.prepared.paths.memory().join("beacon");
     let mut memory: Option<Memory> = match fs::read(&path) {

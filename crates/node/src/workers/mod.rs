@@ -1,4 +1,5 @@
 //! What a node does besides following the chain. Each worker decides from the state after a block, and touches nothing.
 
 pub mod beacon;
+pub mod byzantine;
 pub mod registration;

@@ -109,7 +109,8 @@ fn describe(error: &fjall::Error) -> String {
     match error {
         fjall::Error::Locked => "another process has it open".to_owned(),
         fjall::Error::InvalidVersion(_) => "not a database of this program, or of another version of its engine".to_owned(),
-        fjall::Error::Io(e) => e.to_string(),
+        fjall::Error::Io(e) | fjall::Error::Storage(fjall::LsmError::Io(e)) => e.to_string(),
+        fjall::Error::Poisoned => "a write has failed before, as where the disk is full or broken".to_owned(),
         other => format!("{other:?}"),
     }
 }
