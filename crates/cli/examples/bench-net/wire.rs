@@ -1,7 +1,7 @@
 //! A client of calls that are known beforehand, which costs next to nothing beside the node that it measures: frames of HTTP/2 as they
 //! are, one call at a time. Source: RFC 9113, RFC 7541.
 
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
 use anyhow::{Context, Result, bail};
 use tokio::{
@@ -12,8 +12,13 @@ use tokio::{
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// No table of headers, no pushes, and streams that are never held up.
 const SETTINGS: &[u8] = &[0, 1, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff];
+/// Bytes that are read at once.
+const READ: usize = 16 << 10;
 /// Bytes of answers between two openings of the connection's window; half of the most that it can be.
 const WINDOW: u32 = 1 << 30;
+
+/// Bytes before a frame's payload.
+const HEAD: usize = 9;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -74,7 +79,7 @@ impl Wire {
         let mut write = PREFACE.to_vec();
         frame(&mut write, SETTINGS_FRAME, 0, 0, SETTINGS);
         frame(&mut write, WINDOW_UPDATE, 0, 0, &WINDOW.to_be_bytes());
-        Ok(Self { stream, read: Vec::new(), at: 0, write, next_stream: 1, taken: 0 })
+        Ok(Self { stream, read: Vec::with_capacity(READ), at: 0, write, next_stream: 1, taken: 0 })
     }
 
     /// Calls a method whose [`headers`] are given; gives the length of the answer's message with its prefix. A refusal is an error.
@@ -99,8 +104,8 @@ impl Wire {
                         self.took(payload.len())?;
                     }
                     SETTINGS_FRAME if flags & ACK == 0 => frame(&mut self.write, SETTINGS_FRAME, ACK, 0, &[]),
-                    PING if flags & ACK == 0 => frame(&mut self.write, PING, ACK, 0, &payload),
-                    RST_STREAM | GOAWAY => bail!("the node ended a call: {payload:?}"),
+                    PING if flags & ACK == 0 => frame(&mut self.write, PING, ACK, 0, self.read.get(payload).unwrap_or_default()),
+                    RST_STREAM | GOAWAY => bail!("the node ended a call: {:?}", self.read.get(payload)),
                     _ => {}
                 }
                 if of == stream && matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0 {
@@ -116,23 +121,22 @@ impl Wire {
         }
     }
 
-    /// The next frame, if all of it is there: its kind, flags, stream and payload.
-    fn frame(&mut self) -> Option<(u8, u8, u32, Vec<u8>)> {
-        let next = (|| {
-            let rest = self.read.get(self.at..)?;
-            let (head, rest) = rest.split_first_chunk::<9>()?;
+    /// The next frame, if all of it is there: its kind, flags, stream, and where its payload is in what was read.
+    fn frame(&mut self) -> Option<(u8, u8, u32, Range<usize>)> {
+        let rest = self.read.get(self.at..).unwrap_or_default();
+        let whole = rest.split_first_chunk::<HEAD>().and_then(|(head, rest)| {
             let [a, b, c, kind, flags, stream @ ..] = *head;
-            let payload = rest.get(..u32::from_be_bytes([0, a, b, c]) as usize)?.to_vec();
-            Some((kind, flags, u32::from_be_bytes(stream), payload))
-        })();
-        match &next {
-            Some((_, _, _, payload)) => self.at += 9 + payload.len(),
-            None => {
-                self.read.drain(..self.at);
-                self.at = 0;
-            }
-        }
-        next
+            let length = u32::from_be_bytes([0, a, b, c]) as usize;
+            (length <= rest.len()).then_some((kind, flags, u32::from_be_bytes(stream), length))
+        });
+        let Some((kind, flags, stream, length)) = whole else {
+            self.read.drain(..self.at);
+            self.at = 0;
+            return None;
+        };
+        let payload = self.at + HEAD..self.at + HEAD + length;
+        self.at = payload.end;
+        Some((kind, flags, stream, payload))
     }
 
     /// Opens the window again that answers have taken.

@@ -52,7 +52,7 @@ impl Shown {
 
 impl Service for Shown {
     fn call(&self, _: &str, method: &str, request: Vec<u8>) -> Option<Reply> {
-        Some(Reply::Unary(Box::pin(std::future::ready(self.answer(method, &request)))))
+        Some(Reply::Ready(self.answer(method, &request)))
     }
 
     fn is_stream(&self, _: &str, _: &str) -> Option<bool> {

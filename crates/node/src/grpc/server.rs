@@ -42,6 +42,8 @@ pub type Messages = Pin<Box<dyn Stream<Item = Result<Vec<u8>, ApiError>> + Send>
 
 /// What a call is answered with.
 pub enum Reply {
+    /// One message, or an error, without waiting.
+    Ready(Result<Vec<u8>, ApiError>),
     /// One message, or an error.
     Unary(Pin<Box<dyn Future<Output = Result<Vec<u8>, ApiError>> + Send>>),
     /// Messages until either side has enough.
@@ -225,19 +227,30 @@ async fn overdue(turns: Option<&ConnectionTurns>) {
 async fn answer(service: Arc<dyn Service>, request: http::Request<Incoming>, most: usize) -> http::Response<Body> {
     let path = request.uri().path().to_owned();
     let (name, method) = path.strip_prefix('/').and_then(|p| p.rsplit_once('/')).unwrap_or_default();
-    let mut grpc = Grpc::new(Bytes).apply_max_message_size_config(Some(most), Some(MAX_MESSAGE));
-    let call = Call { service: Arc::clone(&service), name: name.to_owned(), method: method.to_owned() };
+    let call = |service| Call { service, name: name.to_owned(), method: method.to_owned() };
+    let library = || Grpc::new(Bytes).apply_max_message_size_config(Some(most), Some(MAX_MESSAGE));
+    // What is rare stands on the heap, so that the usual call has little to carry around.
     match service.is_stream(name, method) {
         None if service.knows(name) => ApiError::unimplemented(name, method).into_status().into_http(),
         None => ApiError::grpc(Code::Unimplemented, format!("unknown service {name}")).into_status().into_http(),
         Some(false) => match whole::message(request, most).await {
-            Ok(message) => match call.message(message.to_vec()).await {
+            Ok(message) => match unary(service.as_ref(), name, method, message.to_vec()).await {
                 Ok(message) => whole::answer(&message),
                 Err(status) => status.into_http(),
             },
-            Err(request) => grpc.unary(UnaryCall(call), request).await,
+            Err(request) => Box::pin(async move { library().unary(UnaryCall(call(service)), *request).await }).await,
         },
-        Some(true) => grpc.server_streaming(StreamCall(call), request).await,
+        Some(true) => Box::pin(async move { library().server_streaming(StreamCall(call(service)), request).await }).await,
+    }
+}
+
+/// Answers a call of one message each way.
+async fn unary(service: &dyn Service, name: &str, method: &str, request: Vec<u8>) -> Result<Vec<u8>, Status> {
+    match service.call(name, method, request) {
+        Some(Reply::Ready(answer)) => answer.map_err(ApiError::into_status),
+        Some(Reply::Unary(answer)) => answer.await.map_err(ApiError::into_status),
+        Some(Reply::Stream(_)) => Err(Status::internal("a stream where one message was expected")),
+        None => Err(ApiError::unimplemented(name, method).into_status()),
     }
 }
 
@@ -252,13 +265,6 @@ impl Call {
     fn reply(&self, request: Vec<u8>) -> Result<Reply, Status> {
         let reply = self.service.call(&self.name, &self.method, request);
         reply.ok_or_else(|| ApiError::unimplemented(&self.name, &self.method).into_status())
-    }
-
-    async fn message(&self, request: Vec<u8>) -> Result<Vec<u8>, Status> {
-        match self.reply(request)? {
-            Reply::Unary(answer) => answer.await.map_err(ApiError::into_status),
-            Reply::Stream(_) => Err(Status::internal("a stream where one message was expected")),
-        }
     }
 }
 
@@ -277,7 +283,7 @@ impl tower::Service<Request<Vec<u8>>> for UnaryCall {
 
     fn call(&mut self, request: Request<Vec<u8>>) -> Self::Future {
         let call = self.0.clone();
-        Box::pin(async move { call.message(request.into_inner()).await.map(Response::new) })
+        Box::pin(async move { unary(call.service.as_ref(), &call.name, &call.method, request.into_inner()).await.map(Response::new) })
     }
 }
 
@@ -306,13 +312,12 @@ impl tower::Service<Request<Vec<u8>>> for StreamCall {
     fn call(&mut self, request: Request<Vec<u8>>) -> Self::Future {
         let reply = self.0.reply(request.into_inner());
         Box::pin(async move {
-            match reply? {
-                Reply::Stream(messages) => Ok(Response::new(Sent(messages))),
-                Reply::Unary(answer) => {
-                    let error = answer.await.err();
-                    Err(error.map_or_else(|| Status::internal("one message where a stream was expected"), ApiError::into_status))
-                }
-            }
+            let error = match reply? {
+                Reply::Stream(messages) => return Ok(Response::new(Sent(messages))),
+                Reply::Ready(answer) => answer.err(),
+                Reply::Unary(answer) => answer.await.err(),
+            };
+            Err(error.map_or_else(|| Status::internal("one message where a stream was expected"), ApiError::into_status))
         })
     }
 }

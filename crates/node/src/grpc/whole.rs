@@ -26,17 +26,13 @@ pub(super) struct Begun {
 }
 
 /// The message of a request, or the request as it was.
-pub(super) async fn message(request: http::Request<Incoming>, most: usize) -> Result<Bytes, http::Request<Begun>> {
+pub(super) async fn message(request: http::Request<Incoming>, most: usize) -> Result<Bytes, Box<http::Request<Begun>>> {
     let (parts, mut rest) = request.into_parts();
     let first = rest.frame().await;
     let plain = parts.headers.get("grpc-encoding").is_none_or(|encoding| encoding == "identity");
-    match first.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
-        Some(data) if plain && rest.is_end_stream() => match whole(data, most) {
-            Some(message) => Ok(message),
-            None => Err(http::Request::from_parts(parts, Begun { first, rest })),
-        },
-        _ => Err(http::Request::from_parts(parts, Begun { first, rest })),
-    }
+    let data = first.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+    let message = data.filter(|_| plain && rest.is_end_stream()).and_then(|data| whole(data, most));
+    message.ok_or_else(|| Box::new(http::Request::from_parts(parts, Begun { first, rest })))
 }
 
 /// The message where the bytes are just one, not compressed and not too large.

@@ -103,6 +103,10 @@ impl Service for Counted {
         let counts = self.metrics.served.method(&format!("/{service}/{method}"));
         counts.calls.fetch_add(1, Ordering::Relaxed);
         Some(match reply {
+            Reply::Ready(answer) => {
+                counts.took(start.elapsed());
+                Reply::Ready(answer)
+            }
             Reply::Unary(answer) => Reply::Unary(Box::pin(async move {
                 let result = answer.await;
                 counts.took(start.elapsed());
@@ -151,6 +155,7 @@ mod tests {
         fn call(&self, _: &str, method: &str, request: Vec<u8>) -> Option<Reply> {
             match method {
                 "One" => Some(Reply::Unary(Box::pin(std::future::ready(Ok(request))))),
+                "Known" => Some(Reply::Ready(Ok(request))),
                 "Many" => Some(Reply::Stream(Box::pin(tokio_stream::iter([Ok(request.clone()), Ok(request)])))),
                 _ => None,
             }
@@ -167,6 +172,8 @@ mod tests {
         let service = Counted::over(Arc::new(Two), Some(&metrics));
         let Some(Reply::Unary(answer)) = service.call("oasis-core.A", "One", vec![1]) else { panic!("no answer") };
         assert_eq!(answer.await.unwrap(), [1]);
+        let Some(Reply::Ready(answer)) = service.call("oasis-core.A", "Known", vec![1]) else { panic!("no answer") };
+        assert_eq!(answer.unwrap(), [1]);
         let Some(Reply::Stream(messages)) = service.call("oasis-core.A", "Many", vec![1]) else { panic!("no stream") };
         assert_eq!(messages.collect::<Vec<_>>().await.len(), 2);
         assert!(service.call("oasis-core.A", "None", vec![]).is_none());
@@ -176,6 +183,7 @@ mod tests {
         for line in [
             "oasis_grpc_server_calls{call=\"/oasis-core.A/Many\"} 1",
             "oasis_grpc_server_calls{call=\"/oasis-core.A/One\"} 1",
+            "oasis_grpc_server_latency_count{call=\"/oasis-core.A/Known\"} 1",
             "oasis_grpc_server_latency_count{call=\"/oasis-core.A/One\"} 1",
             "oasis_grpc_server_stream_writes{call=\"/oasis-core.A/Many\"} 2",
         ] {

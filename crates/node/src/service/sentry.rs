@@ -91,7 +91,7 @@ impl Service for SentryApi {
                 Vec::new()
             }),
         };
-        Some(Reply::Unary(Box::pin(std::future::ready(answer))))
+        Some(Reply::Ready(answer))
     }
 
     fn is_stream(&self, service: &str, method: &str) -> Option<bool> {
@@ -184,7 +184,7 @@ mod tests {
                     Vec::new()
                 }
             };
-            Some(Reply::Unary(Box::pin(std::future::ready(Ok(answer)))))
+            Some(Reply::Ready(Ok(answer)))
         }
 
         fn is_stream(&self, _: &str, _: &str) -> Option<bool> {

@@ -143,6 +143,7 @@ impl Service for NodeApi {
         let (kind, method, running) = (self.kind(&service, method)?, method.to_owned(), Arc::clone(&self.running));
         Some(match kind {
             Kind::Call => self.call_of(service, method, request),
+            Kind::Query if has(query::QUICK, &service, &method) => Reply::Ready(running.look_up(&service, &method, &request)),
             Kind::Query => Reply::Unary(Box::pin(running.query(service, method, request))),
             Kind::Stream => match streams::open(&self.tasks, streams::Desk::of(&running), &service, &method, &request) {
                 Ok(messages) => Reply::Stream(messages),
@@ -169,17 +170,15 @@ impl Running {
         self.prepared.settings.mode == Mode::Archive
     }
 
-    /// Answers from blocks and states. What takes longer has a thread of its own, so that it keeps nobody waiting.
+    /// Answers from blocks and states.
+    fn look_up(&self, service: &str, method: &str, request: &[u8]) -> Answer {
+        let missing = || Err(ApiError::unimplemented(&format!("{SERVICE_PREFIX}{service}"), method));
+        query::answer(&self.source, service, method, request).unwrap_or_else(missing)
+    }
+
+    /// Answers from blocks and states what takes longer, on a thread of its own, so that it keeps nobody waiting.
     async fn query(self: Arc<Self>, service: String, method: String, request: Vec<u8>) -> Answer {
-        let quick = has(query::QUICK, &service, &method);
-        let answer = move || {
-            let missing = || Err(ApiError::unimplemented(&format!("{SERVICE_PREFIX}{service}"), &method));
-            query::answer(&self.source, &service, &method, &request).unwrap_or_else(missing)
-        };
-        if quick {
-            return answer();
-        }
-        tokio::task::spawn_blocking(answer).await.map_err(unknown)?
+        tokio::task::spawn_blocking(move || self.look_up(&service, &method, &request)).await.map_err(unknown)?
     }
 
     /// Looks at the state machine on a thread that may wait for a block.

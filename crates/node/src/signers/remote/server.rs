@@ -153,7 +153,7 @@ impl Service for RemoteSigner {
             PUBLIC_KEYS => Ok(self.public_keys()),
             _ => read::<SignRequest>(&request).and_then(|request| self.sign(&request)),
         };
-        Some(Reply::Unary(Box::pin(std::future::ready(answer))))
+        Some(Reply::Ready(answer))
     }
 
     fn is_stream(&self, service: &str, method: &str) -> Option<bool> {

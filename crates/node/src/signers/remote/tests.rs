@@ -44,8 +44,8 @@ fn signatures_of_a_remote_signer_are_those_of_its_key() {
 
 async fn call(method: &str, request: &SignRequest) -> Result<Vec<u8>, String> {
     match signer().call(SERVICE, method, cbor::to_vec(request)).unwrap() {
-        Reply::Unary(answer) => answer.await.map_err(|e| e.to_string()),
-        Reply::Stream(_) => unreachable!(),
+        Reply::Ready(answer) => answer.map_err(|e| e.to_string()),
+        Reply::Unary(_) | Reply::Stream(_) => panic!("the signer answers at once"),
     }
 }
 
