@@ -17,7 +17,9 @@ pub fn add(command: Command) -> Command {
     let command = command
         .mut_subcommands(words)
         .mut_subcommand("debug", |debug| debug.mut_subcommand("byzantine", |byzantine| byzantine.mut_subcommand("beacon", node)));
-    switches(node(command).args([address, wait]))
+    // Source: cobra's `command.go`, `InitDefaultVersionFlag`.
+    let version = Arg::new("version").long("version").short('v').short_alias('V').action(ArgAction::Version).help("Print version");
+    switches(node(command).disable_version_flag(true).args([address, wait, version]))
 }
 
 /// Adds the configuration file's flag, and one for every key.

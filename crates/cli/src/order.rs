@@ -61,6 +61,11 @@ pub fn arrange(root: &Command, words: impl IntoIterator<Item = OsString>) -> Vec
     while at.has_subcommands() {
         let Some(word) = words.next() else { break };
         match word.to_str() {
+            // The version is told whatever follows.
+            Some(text) if known.find(text).is_some_and(|arg| matches!(arg.get_action(), ArgAction::Version)) => {
+                rest.push(word);
+                break;
+            }
             Some(text) if text != "--" && is_flag(text) => {
                 let value = if known.takes_next(text) { words.next() } else { None };
                 rest.push(word);
@@ -111,7 +116,9 @@ pub fn explain(root: &Command, words: &[OsString], error: &mut Error) {
     } else {
         return;
     };
+    // What was typed is like no other flag, and not the usage of one.
     error.remove(ContextKind::SuggestedArg);
+    error.remove(ContextKind::Usage);
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
 }
 

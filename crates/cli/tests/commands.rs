@@ -182,6 +182,15 @@ fn flags_may_stand_before_the_command_that_takes_them() {
 }
 
 #[test]
+fn the_version_is_told_whatever_follows() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in [&["-v"][..], &["-V"], &["--version"], &["-v", "stake"], &["--version", "stake"]] {
+        let output = run(dir.path(), args);
+        assert!(output.status.success() && text(&output.stdout).starts_with("Software version: "), "{args:?}");
+    }
+}
+
+#[test]
 fn flags_that_a_command_does_not_take_say_where_they_go() {
     let cases: [(&[&str], &str); 4] = [
         (&["--metrics.mode", "none", "control", "status"], "'--metrics.mode' is a flag of the node itself"),
