@@ -48,6 +48,10 @@ fn run(args: &[String]) -> Result<()> {
         Some("test") => vectors::test_all(rest),
         Some("ci") => ci(),
         Some("bench") if rest.first().is_some_and(|name| name == "net") => bench_net(rest.get(1..).unwrap_or_default()),
+        Some("bench") if matches!(rest.first().map(String::as_str), Some("--help" | "-h")) => {
+            print!("{HELP}");
+            Ok(())
+        }
         Some("bench") => cargo(
             ["bench", "--workspace", "--bench", "*"]
                 .into_iter()
