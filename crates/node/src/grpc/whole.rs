@@ -1,7 +1,7 @@
 //! Calls of one message each way that came in one piece, as nearly all do: their frames are made here. Everything else, such as a
 //! request in several pieces or a compressed one, goes the library's way with what was read of it.
 //!
-//! Source: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md.
+//! Source: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>.
 
 use std::{
     pin::Pin,
