@@ -164,13 +164,16 @@ fn version() -> String {
     )
 }
 
-/// What is wrong with the flags, or what they ask to be told. Whoever reads it may stop reading. Wrong flags end with 1, as in the original.
+/// What is wrong with the flags, or what they ask to be told. Whoever reads it may stop reading. Wrong flags end with 1, as in the original;
+/// a command that only has others tells them, and that is no failure.
 fn tell(e: &clap::Error) -> ExitCode {
+    let help = e.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     let _ = match e.kind() {
         ErrorKind::DisplayVersion => common::write_out(&version()),
+        _ if help => common::write_out(&e.render().to_string()),
         _ => e.print().map_err(Into::into),
     };
-    if e.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if e.use_stderr() && !help { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn main() -> ExitCode {

@@ -154,6 +154,17 @@ fn wrong_flags_are_told_with_what_would_be_right() {
     }
 }
 
+/// As by the original.
+#[test]
+fn a_command_that_only_has_others_tells_them() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, one) in [(&["stake"][..], "account"), (&["stake", "account"], "gen_transfer"), (&["debug"], "dumpdb")] {
+        let output = run(dir.path(), args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(text(&output.stdout).contains(one) && output.stderr.is_empty(), "{args:?}");
+    }
+}
+
 /// Runs a command that must fail, and gives what it said.
 fn refused(args: &[&str]) -> String {
     let dir = tempfile::tempdir().unwrap();
