@@ -132,10 +132,9 @@ fn ci() -> Result<()> {
 }
 
 fn docs() -> Result<()> {
-    let status = Command::new("cargo")
+    let status = cargo_command()
         .args(["doc", "--workspace", "--no-deps", "--locked", "--document-private-items"])
         .env("RUSTDOCFLAGS", "-D warnings")
-        .current_dir(root())
         .status()?;
     if !status.success() {
         bail!("cargo doc failed");
@@ -154,19 +153,26 @@ fn script(args: &[&str]) -> Result<()> {
 
 /// Runs cargo in the root of the checkout.
 fn cargo<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Result<()> {
-    let mut command = Command::new("cargo");
-    command.args(args).current_dir(root());
-    // What cargo told this program about itself would have some packages built anew.
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
-            command.env_remove(name);
-        }
-    }
+    let mut command = cargo_command();
+    command.args(args);
     let status = command.status().context("cargo is not there: install it with rustup")?;
     if !status.success() {
         bail!("cargo {:?} failed", command.get_args().collect::<Vec<_>>());
     }
     Ok(())
+}
+
+/// Cargo in the root of the checkout, as somebody would call it: what it told this program about itself would have some packages built
+/// anew.
+fn cargo_command() -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Where cargo builds.

@@ -1,10 +1,10 @@
 //! Runs every test and checks that no vector file was left unopened.
 
-use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::root;
+use crate::{cargo_command, root};
 
 /// Runs the tests (optimised, with overflow checks and debug assertions), then compares the vector files with those that were opened.
 pub fn test_all(args: &[String]) -> Result<()> {
@@ -13,13 +13,12 @@ pub fn test_all(args: &[String]) -> Result<()> {
         fs::create_dir_all(dir)?;
     }
     fs::write(&seen, "")?;
-    let status = Command::new("cargo")
+    let status = cargo_command()
         .args(["test", "--workspace", "--locked", "--profile", "checked"])
         .args(args)
         .env("OASIS_VECTORS_SEEN", &seen)
         // The same cases in every run of CI; another seed makes other ones.
         .env("PROPTEST_RNG_SEED", std::env::var("PROPTEST_RNG_SEED").unwrap_or_else(|_| "21".to_owned()))
-        .current_dir(root())
         .status()?;
     if !status.success() {
         bail!("tests failed");
@@ -33,9 +32,8 @@ pub fn test_all(args: &[String]) -> Result<()> {
 
 /// Bugs put in on purpose, which need a build of their own, are found by the simulator.
 fn planted() -> Result<()> {
-    let status = Command::new("cargo")
+    let status = cargo_command()
         .args(["test", "--package", "oasis-sim", "--features", "planted-bugs", "--test", "planted", "--locked", "--profile", "checked"])
-        .current_dir(root())
         .status()?;
     if !status.success() {
         bail!("tests of planted bugs failed");
