@@ -1,14 +1,11 @@
 //! The repository's own checks on its dependencies.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    process::Command,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::root;
+use crate::{cargo_command, root};
 
 /// Crates that may not touch the world.
 const PURE: &[&str] =
@@ -52,10 +49,8 @@ const LICENCES: &[&str] = &[
 /// The dependency trees of the pure crates hold none of the impure ones.
 pub fn pure_crates() -> Result<()> {
     for name in PURE {
-        let output = Command::new("cargo")
-            .args(["tree", "--locked", "-p", name, "-e", "normal", "--prefix", "none", "--format", "{p}"])
-            .current_dir(root())
-            .output()?;
+        let output =
+            cargo_command().args(["tree", "--locked", "-p", name, "-e", "normal", "--prefix", "none", "--format", "{p}"]).output()?;
         if !output.status.success() {
             bail!("cargo tree -p {name}: {}", String::from_utf8_lossy(&output.stderr));
         }
@@ -126,7 +121,7 @@ fn numbers(version: &str) -> Vec<u64> {
 }
 
 fn packages() -> Result<Vec<Value>> {
-    let output = Command::new("cargo").args(["metadata", "--format-version", "1", "--locked"]).current_dir(root()).output()?;
+    let output = cargo_command().args(["metadata", "--format-version", "1", "--locked"]).output()?;
     if !output.status.success() {
         bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
     }

@@ -14,7 +14,7 @@ use oasis_primitives::{
     json, text,
 };
 
-use crate::{cargo, root};
+use crate::{cargo, cargo_command, root};
 
 #[path = "../../crates/node/tests/common/call.rs"]
 mod call;
@@ -49,7 +49,7 @@ const MAX_LENGTH: usize = 50_000;
 pub fn fuzz(args: &[String]) -> Result<()> {
     let seconds: u32 = args.first().map_or(Ok(30), |s| s.parse()).context("seconds")?;
     install()?;
-    let listed = Command::new("cargo").args(["+nightly", "fuzz", "list"]).current_dir(root()).output()?;
+    let listed = cargo_command().args(["+nightly", "fuzz", "list"]).output()?;
     if !listed.status.success() {
         bail!("cargo fuzz list failed: {}", String::from_utf8_lossy(&listed.stderr));
     }
@@ -75,7 +75,7 @@ pub fn fuzz(args: &[String]) -> Result<()> {
 /// Installs the nightly toolchain and cargo-fuzz where they are missing.
 fn install() -> Result<()> {
     let has = |args: &[&str]| {
-        let status = Command::new("cargo").args(args).current_dir(root()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let status = cargo_command().args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
         status.is_ok_and(|status| status.success())
     };
     if !has(&["+nightly", "--version"]) {

@@ -48,10 +48,7 @@ fn run(args: &[String]) -> Result<()> {
         Some("test") => vectors::test_all(rest),
         Some("ci") => ci(),
         Some("bench") if rest.first().is_some_and(|name| name == "net") => bench_net(rest.get(1..).unwrap_or_default()),
-        Some("bench") if matches!(rest.first().map(String::as_str), Some("--help" | "-h")) => {
-            print!("{HELP}");
-            Ok(())
-        }
+        Some("bench") if matches!(rest.first().map(String::as_str), Some("--help" | "-h")) => help(),
         Some("bench") => cargo(
             ["bench", "--workspace", "--bench", "*"]
                 .into_iter()
@@ -61,12 +58,14 @@ fn run(args: &[String]) -> Result<()> {
         Some("fuzz") => fuzz::fuzz(rest),
         Some("sim") => sim(rest),
         Some("fmt") => cargo(["fmt", "--all"]),
-        Some("help" | "--help" | "-h") | None => {
-            print!("{HELP}");
-            Ok(())
-        }
+        Some("help" | "--help" | "-h") | None => help(),
         Some(other) => bail!("unknown command {other:?}\n\n{HELP}"),
     }
+}
+
+fn help() -> Result<()> {
+    print!("{HELP}");
+    Ok(())
 }
 
 /// The program takes this one's place, so that it is the one that hears Ctrl-C and signals.
