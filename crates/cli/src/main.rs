@@ -202,7 +202,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         None => return run::run(&matches),
         Some(Command::Control { node, command, .. }) => control::run(&command, &node),
-        Some(Command::Completion { arguments, .. }) => completion::run(&arguments, flags::add(Arguments::command())),
+        Some(Command::Completion { arguments, .. }) => completion::run(&arguments, command),
         Some(Command::Identity { common, command }) => identity::run(&command, &common),
         Some(Command::Keymanager { common, command }) => keymanager::run(&command, &common),
         Some(Command::Signer { common, command }) => signer::run(&command, &common),

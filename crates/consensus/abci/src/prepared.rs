@@ -40,9 +40,8 @@ impl PreparedCache {
         if let Some(entry) = self.entries.get(&hash) {
             return Arc::clone(&entry.tx);
         }
-        let mut preparer = self.preparer(rules);
-        preparer.push(raw);
-        let tx = self.finish(preparer).pop().unwrap_or_else(|| PreparedTx::new(raw, rules));
+        let (tx, keys) = self.preparer(rules).only(raw);
+        self.keep(keys);
         let tx = Arc::new(tx);
         self.remember(hash, Arc::clone(&tx), raw.len());
         tx
@@ -70,10 +69,14 @@ impl PreparedCache {
 
     fn finish(&mut self, preparer: Preparer<'_>) -> Vec<PreparedTx> {
         let (txs, keys) = preparer.finish_with_keys();
+        self.keep(keys);
+        txs
+    }
+
+    fn keep(&mut self, keys: UnpackedKeys) {
         if keys.len() <= MAX_KEYS {
             self.keys = keys;
         }
-        txs
     }
 
     /// Remembers a transaction, unless it is refused anyway and so not worth the room.

@@ -36,10 +36,7 @@ pub struct PreparedTx {
 impl PreparedTx {
     /// Decodes and checks one transaction.
     pub fn new(raw: &[u8], rules: &SignatureRules) -> Self {
-        let mut preparer = Preparer::new(rules);
-        preparer.push(raw);
-        let none = || Self { size: 0, outcome: Err(CodedError::unknown("no transaction")), address: Address::default() };
-        preparer.finish().pop().unwrap_or_else(none)
+        Preparer::new(rules).only(raw).0
     }
 
     /// The size of the encoded transaction, bytes.
@@ -82,6 +79,14 @@ impl<'a> Preparer<'a> {
             Err(_) => self.batch.push_invalid(),
         }
         self.pending.push((raw.len() as u64, signed.map_err(CodedError::from)));
+    }
+
+    /// Prepares one transaction, after which there is nothing to add; gives the keys for those to come too.
+    pub fn only(mut self, raw: &[u8]) -> (PreparedTx, UnpackedKeys) {
+        self.push(raw);
+        let (mut txs, keys) = self.finish_with_keys();
+        let none = || PreparedTx { size: 0, outcome: Err(CodedError::unknown("no transaction")), address: Address::default() };
+        (txs.pop().unwrap_or_else(none), keys)
     }
 
     /// Checks the signatures and returns how each transaction came out, in order.

@@ -53,7 +53,11 @@ fn available(source: &dyn Source, wanted: i64) -> Result<i64, ApiError> {
 
 /// A block; [`ERR_NO_COMMITTED_BLOCKS`] where there is none. Source: `GetTendermintBlock`.
 pub(super) fn required(source: &dyn Source, wanted: i64) -> Result<Arc<proto::Block>, ApiError> {
-    let height = available(source, wanted)?;
+    at(source, available(source, wanted)?)
+}
+
+/// The block of a height at which there is one.
+fn at(source: &dyn Source, height: i64) -> Result<Arc<proto::Block>, ApiError> {
     let recent = source.recent();
     if let Some(block) = recent.and_then(|recent| recent.get(height)) {
         return Ok(block);
@@ -69,14 +73,15 @@ pub(super) fn required(source: &dyn Source, wanted: i64) -> Result<Arc<proto::Bl
 /// What `GetBlock` answers, encoded: of large blocks too, which are not remembered themselves, since who waits for a block asks for the
 /// last again and again.
 pub(super) fn answer(source: &dyn Source, wanted: i64) -> Answer {
-    let known = available(source, wanted)?;
-    if let Some(answer) = source.recent().and_then(|recent| recent.answer(known)) {
+    let height = available(source, wanted)?;
+    let recent = source.recent();
+    if let Some(answer) = recent.and_then(|recent| recent.answer(height)) {
         return Ok(answer);
     }
-    let block = required(source, wanted)?;
+    let block = at(source, height)?;
     let answer = cbor::to_vec(&Block::new(&block.header, block.last_commit.as_ref()));
-    if let Some(recent) = source.recent() {
-        recent.put_answer(block.header.height, &answer);
+    if let Some(recent) = recent {
+        recent.put_answer(height, &answer);
     }
     Ok(answer)
 }

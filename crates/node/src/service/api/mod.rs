@@ -139,13 +139,13 @@ impl NodeApi {
 
 impl Service for NodeApi {
     fn call(&self, service: &str, method: &str, request: Vec<u8>) -> Option<Reply> {
-        let service = service.strip_prefix(SERVICE_PREFIX)?.to_owned();
-        let (kind, method, running) = (self.kind(&service, method)?, method.to_owned(), Arc::clone(&self.running));
-        Some(match kind {
-            Kind::Call => self.call_of(service, method, request),
-            Kind::Query if has(query::QUICK, &service, &method) => Reply::Ready(running.look_up(&service, &method, &request)),
-            Kind::Query => Reply::Unary(Box::pin(running.query(service, method, request))),
-            Kind::Stream => match streams::open(&self.tasks, streams::Desk::of(&running), &service, &method, &request) {
+        let service = service.strip_prefix(SERVICE_PREFIX)?;
+        let running = &self.running;
+        Some(match self.kind(service, method)? {
+            Kind::Call => self.call_of(service.to_owned(), method.to_owned(), request),
+            Kind::Query if has(query::QUICK, service, method) => Reply::Ready(running.look_up(service, method, &request)),
+            Kind::Query => Reply::Unary(Box::pin(Arc::clone(running).query(service.to_owned(), method.to_owned(), request))),
+            Kind::Stream => match streams::open(&self.tasks, streams::Desk::of(running), service, method, &request) {
                 Ok(messages) => Reply::Stream(messages),
                 Err(error) => Reply::Unary(Box::pin(async move { Err(error) })),
             },
